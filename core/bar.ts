@@ -44,7 +44,19 @@ export class BarBatch {
   values = new Float64Array(64 * stride);
 
   /** @param notional sum of price × size */
-  add(symbol: string, windowStartMs: number, windowEndMs: number, open: number, high: number, low: number, close: number, volume: number, notional: number, tradeCount: number, rev: number): void {
+  add(
+    symbol: string,
+    windowStartMs: number,
+    windowEndMs: number,
+    open: number,
+    high: number,
+    low: number,
+    close: number,
+    volume: number,
+    notional: number,
+    tradeCount: number,
+    rev: number,
+  ): void {
     const at = this.length * stride;
     if (at === this.values.length) {
       const values = new Float64Array(at * 2);

@@ -78,7 +78,16 @@ export class TradeBatch {
   }
 
   /** Appends one trade. `tradeIdNumber` is NaN when the id is in `tradeIdText` or there is none. */
-  add(symbolNumber: number, eventTimeMs: number, price: number, size: number, tradeIdNumber = Number.NaN, tradeIdText = '', conditionSetNumber = 0, flags = 0): void {
+  add(
+    symbolNumber: number,
+    eventTimeMs: number,
+    price: number,
+    size: number,
+    tradeIdNumber = Number.NaN,
+    tradeIdText = '',
+    conditionSetNumber = 0,
+    flags = 0,
+  ): void {
     const i = this.length;
     if (i === this.price.length) this.#grow();
     this.symbolNumber[i] = symbolNumber;

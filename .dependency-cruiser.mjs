@@ -1,0 +1,54 @@
+/** What each layer may import beside itself; the same table as in the architecture page. */
+const layers = {
+  core: { layers: [] },
+  strategies: { layers: ['core'] },
+  adapters: { layers: ['core'], packages: true, node: true },
+  lambdas: { layers: ['core', 'adapters'], node: true },
+  lib: { layers: ['core'], packages: ['aws-cdk-lib', 'constructs'], node: true },
+  local: { layers: ['core', 'adapters'], packages: ['commander'], node: true },
+  web: { layers: ['core'] },
+};
+
+export default {
+  forbidden: [
+    ...Object.entries(layers).map(([layer, may]) => ({
+      name: `${layer}-imports`,
+      comment: `${layer}/ may import ${reach(layer, may)}`,
+      severity: 'error',
+      from: { path: `^${layer}/` },
+      to: { pathNot: allowed(layer, may), ...(may.node && { dependencyTypesNot: ['core'] }) },
+    })),
+    {
+      name: 'web-types-only',
+      comment: 'web/ takes types from core/, no code',
+      severity: 'error',
+      from: { path: '^web/' },
+      to: { path: '^core/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'strategies-see-the-builder',
+      comment: 'strategies/ may import core/strategy.ts, no other part of the core',
+      severity: 'error',
+      from: { path: '^strategies/' },
+      to: { path: '^core/', pathNot: '^core/strategy[.]ts$' },
+    },
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-tests-in-the-product', severity: 'error', from: { pathNot: '^(test|bench)/' }, to: { path: '^(test|bench)/' } },
+  ],
+  options: {
+    // TypeScript 7 has no interface for tools yet; swc reads the same syntax, type imports included.
+    parser: 'swc',
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^\\.tapeline/' },
+  },
+};
+
+function allowed(layer, { layers: others, packages = [] }) {
+  const folders = [layer, ...others].map((name) => `^${name}/`);
+  return [...folders, ...(packages === true ? ['node_modules/'] : packages.map((name) => `node_modules/${name}/`))];
+}
+
+function reach(layer, { layers: others, packages = [], node = false }) {
+  return [layer, ...others, ...(packages === true ? ['packages'] : packages), ...(node ? ['Node'] : [])].join(', ');
+}

@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process';
+import Module from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ensureInstalled, node24Path, nodeMajorMin, root } from './setup.mjs';
+
+const parentPollMs = 100;
+const interruptForwardMs = 500;
+
+/** Sets up if need be, then runs a script of this repository on Node 24: in this process if it is one, else in a child that it stands for. */
+export function runOnNode24(script, args) {
+  try {
+    const installedNow = ensureInstalled();
+    const path = join(root, script);
+    if (!installedNow && Number.parseInt(process.versions.node, 10) >= nodeMajorMin) runHere(path, args);
+    else runInChild(node24Path(), path, args);
+  } catch (error) {
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
+}
+
+function runHere(path, args) {
+  whenNpmDies(() => process.kill(process.pid, 'SIGKILL'));
+  hideExpectedWarnings();
+  process.argv = [process.execPath, path, ...args];
+  // Unlike `import()`, this makes the script the main module, as it is in a child.
+  Module.runMain();
+}
+
+function runInChild(node, path, args) {
+  const orphan = pathToFileURL(join(root, 'local', 'orphan.ts')).href;
+  const child = spawn(node, ['--disable-warning=ExperimentalWarning', '--import', orphan, path, ...args], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+  });
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  // A terminal sends Ctrl-C to the whole group, and a second one might cut the child's ending short. Only when nobody else has told the
+  // child, as after `kill -INT`, is it still there a moment later.
+  process.on('SIGINT', () => {
+    if (!process.stdin.isTTY) setTimeout(() => child.kill('SIGINT'), interruptForwardMs).unref();
+  });
+  whenNpmDies(() => {
+    child.kill('SIGKILL');
+    process.exit(137);
+  });
+  child.on('error', (error) => {
+    process.stderr.write(`tapeline could not start ${node} (${error.code}): install Node ${nodeMajorMin} and try again\n`);
+    process.exit(1);
+  });
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code);
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  });
+}
+
+/** npm does not end its children when it is killed, and a pipeline that nobody can see would go on. */
+function whenNpmDies(end) {
+  if (process.env.npm_command === undefined && process.env.npm_execpath === undefined) return;
+  const parent = process.ppid;
+  setInterval(() => process.ppid !== parent && end(), parentPollMs).unref();
+}
+
+/** In a child `--disable-warning` does this; there is no such switch for a process that already runs. */
+function hideExpectedWarnings() {
+  const emitWarning = process.emitWarning;
+  process.emitWarning = (warning, ...rest) => {
+    const type = typeof rest[0] === 'object' ? rest[0]?.type : rest[0];
+    if (type !== 'ExperimentalWarning') emitWarning.call(process, warning, ...rest);
+  };
+}

@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config';
+
+const isSlowWanted = process.env.TAPELINE_SLOW === '1' || process.argv.includes('slow');
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: isSlowWanted ? [] : ['test/slow/**'],
+    setupFiles: ['test/house/no-network.ts'],
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    maxWorkers: 2,
+    testTimeout: isSlowWanted ? 600_000 : 30_000,
+    hookTimeout: 30_000,
+    reporters: ['default'],
+  },
+});

@@ -45,13 +45,17 @@ export function isInstalled(wanted, installed, { platform = process.platform, ar
 function install() {
   process.stderr.write('tapeline: installing packages with npm ci, once\n');
   const { command, args } = npm();
-  const { status, error, stdout, stderr } = spawnSync(command, [...args, 'ci', '--ignore-scripts', '--include=dev', '--include=optional'], {
-    cwd: root,
-    encoding: 'utf8',
-    shell: command === 'npm.cmd',
-    // Standard output belongs to the command that the user asked for.
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const { status, error, stdout, stderr } = spawnSync(
+    command,
+    [...args, 'ci', '--ignore-scripts', '--include=dev', '--include=optional', '--loglevel=error'],
+    {
+      cwd: root,
+      encoding: 'utf8',
+      shell: command === 'npm.cmd',
+      // Standard output belongs to the command that the user asked for.
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   if (status === 0) return;
   process.stderr.write(`${stdout ?? ''}${stderr ?? ''}`);
   throw new Error(`npm ci failed (${error?.message ?? `exit code ${status}`}): its output is above`);

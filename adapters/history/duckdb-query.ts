@@ -42,7 +42,9 @@ async function prepareReading(connection: DuckDBConnection, sql: string): Promis
   const statement = await statements.prepare(0);
   const { statementType } = statement;
   if (statementType !== StatementType.SELECT && statementType !== StatementType.EXPLAIN) {
-    throw refused(`only statements that read are answered (SELECT, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN), received ${nameOf(statementType)}`);
+    throw refused(
+      `only statements that read are answered (SELECT, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN), received ${nameOf(statementType)}`,
+    );
   }
   if (statement.parameterCount > 0) throw refused(`parameters cannot be given, received ${statement.parameterCount}`);
   return statement;
@@ -58,7 +60,10 @@ async function fetchAll(statement: DuckDBPreparedStatement, rowsMax: number, sig
     const chunk = await result.fetchChunk();
     if (chunk === null || chunk.rowCount === 0) return { columns, rows };
     if (rows.length + chunk.rowCount > rowsMax) {
-      throw new HistoryError('query-too-large', `the answer has more than ${rowsMax.toLocaleString('en')} rows: add a LIMIT, or take whole tables with --export-parquet`);
+      throw new HistoryError(
+        'query-too-large',
+        `the answer has more than ${rowsMax.toLocaleString('en')} rows: add a LIMIT, or take whole tables with --export-parquet`,
+      );
     }
     for (const row of chunk.getRows()) rows.push(row.map(jsonSafe));
   }
@@ -71,8 +76,10 @@ function jsonSafe(value: DuckDBValue): unknown {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
   if (value instanceof DuckDBDecimalValue) return decimalSafe(value);
   if (value instanceof DuckDBListValue || value instanceof DuckDBArrayValue) return value.items.map(jsonSafe);
-  if (value instanceof DuckDBStructValue) return Object.fromEntries(Object.entries(value.entries).map(([name, entry]) => [name, jsonSafe(entry)]));
-  if (value instanceof DuckDBMapValue) return value.entries.map(({ key, value: entry }) => ({ key: jsonSafe(key), value: jsonSafe(entry) }));
+  if (value instanceof DuckDBStructValue)
+    return Object.fromEntries(Object.entries(value.entries).map(([name, entry]) => [name, jsonSafe(entry)]));
+  if (value instanceof DuckDBMapValue)
+    return value.entries.map(({ key, value: entry }) => ({ key: jsonSafe(key), value: jsonSafe(entry) }));
   if (value instanceof DuckDBUnionValue) return { [value.tag]: jsonSafe(value.value) };
   return String(value);
 }

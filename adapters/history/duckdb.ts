@@ -7,7 +7,18 @@ import type { Quarantined } from '../../core/reasons.ts';
 import type { Signal } from '../../core/signal.ts';
 import { readOnlyQuery } from './duckdb-query.ts';
 import { appendRows, type Cell, readRows } from './duckdb-rows.ts';
-import { barTable, columnsSql, orderSql, schemaSql, schemaVersion, signalTable, lateTable, quarantineTable, type Table, tables } from './duckdb-schema.ts';
+import {
+  barTable,
+  columnsSql,
+  orderSql,
+  schemaSql,
+  schemaVersion,
+  signalTable,
+  lateTable,
+  quarantineTable,
+  type Table,
+  tables,
+} from './duckdb-schema.ts';
 import { type ExportedTable, type History, HistoryError, type QueryOptions, type QueryResult } from './history.ts';
 
 export type DuckDbOptions = {
@@ -25,7 +36,11 @@ export async function openDuckDbHistory(file: string, { isReadOnly = false, memo
   const path = resolve(file);
   if (isReadOnly && !existsSync(path)) throw new HistoryError('history-missing', `there is no history at "${file}"`);
   if (!isReadOnly) await mkdir(dirname(path), { recursive: true });
-  const instance = await openInstance(path, { access_mode: isReadOnly ? 'READ_ONLY' : 'READ_WRITE', memory_limit: memoryLimit, threads: '2' });
+  const instance = await openInstance(path, {
+    access_mode: isReadOnly ? 'READ_ONLY' : 'READ_WRITE',
+    memory_limit: memoryLimit,
+    threads: '2',
+  });
   try {
     const connection = await instance.connect();
     if (!isReadOnly) await connection.run(schemaSql());
@@ -34,7 +49,9 @@ export async function openDuckDbHistory(file: string, { isReadOnly = false, memo
     return new DuckDbHistory(instance, connection, path);
   } catch (cause) {
     instance.closeSync();
-    throw cause instanceof HistoryError ? cause : new HistoryError('history-failed', `the history at "${file}" cannot be used: ${messageOf(cause)}`, cause);
+    throw cause instanceof HistoryError
+      ? cause
+      : new HistoryError('history-failed', `the history at "${file}" cannot be used: ${messageOf(cause)}`, cause);
   }
 }
 
@@ -147,7 +164,12 @@ async function openInstance(path: string, options: Record<string, string>): Prom
     const message = messageOf(cause);
     const isLocked = /lock/i.test(message);
     const holder = /PID (\d+)/.exec(message)?.[1];
-    if (isLocked) throw new HistoryError('history-locked', `the history at "${path}" is in use by ${holder ? `process ${holder}` : 'another process'}`, cause);
+    if (isLocked)
+      throw new HistoryError(
+        'history-locked',
+        `the history at "${path}" is in use by ${holder ? `process ${holder}` : 'another process'}`,
+        cause,
+      );
     throw new HistoryError('history-failed', `the history at "${path}" cannot be opened: ${message}`, cause);
   }
 }
@@ -156,7 +178,10 @@ async function refuseNewer(connection: DuckDBConnection, file: string): Promise<
   const result = await connection.runAndReadAll('SELECT max(version)::INTEGER FROM history_version');
   const version = result.getRows()[0]?.[0] as number;
   if (version > schemaVersion) {
-    throw new HistoryError('history-newer', `the history at "${file}" has format ${version}, this version reads up to ${schemaVersion}: use the newer version that wrote it`);
+    throw new HistoryError(
+      'history-newer',
+      `the history at "${file}" has format ${version}, this version reads up to ${schemaVersion}: use the newer version that wrote it`,
+    );
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Bar, BarBatch, LateTrade } from '../../core/bar.ts';
 import type { Quarantined } from '../../core/reasons.ts';
 import type { Signal } from '../../core/signal.ts';
+import { TapelineError } from '../errors.ts';
 
 /**
  * What the pipeline gave out, kept to be asked again. Every write may be repeated, whole or in part, in the same or a later process:
@@ -51,14 +52,10 @@ export type HistoryErrorCode =
   | 'query-too-large';
 
 /** The history could not do what was asked. */
-export class HistoryError extends Error {
-  override readonly name = 'HistoryError';
-  readonly code: HistoryErrorCode;
-  readonly retryable: boolean;
+export class HistoryError extends TapelineError {
+  declare readonly code: HistoryErrorCode;
 
   constructor(code: HistoryErrorCode, message: string, cause?: unknown) {
-    super(message, { cause });
-    this.code = code;
-    this.retryable = code === 'history-locked' || code === 'history-failed';
+    super(message, { code, retryable: code === 'history-locked' || code === 'history-failed', cause });
   }
 }

@@ -18,7 +18,11 @@ export function signalIdOf(decision: {
 }
 
 function escapeField(text: string): string {
-  return text.replace(/[^A-Za-z0-9-]/gu, (character) => utf8BytesOf(character.codePointAt(0) as number).map(escapeByte).join(''));
+  return text.replace(/[^A-Za-z0-9-]/gu, (character) =>
+    utf8BytesOf(character.codePointAt(0) as number)
+      .map(escapeByte)
+      .join(''),
+  );
 }
 
 function escapeByte(byte: number): string {

@@ -53,7 +53,8 @@ export function guardsOf(options: GuardOptions): Guards {
   if (!(guards.dailyCap === Number.POSITIVE_INFINITY || (Number.isSafeInteger(guards.dailyCap) && guards.dailyCap > 0))) {
     throw new RangeError(`dailyCap must be a whole number above 0, or Infinity, received "${guards.dailyCap}"`);
   }
-  if (typeof guards.allowShort !== 'boolean') throw new RangeError(`allowShort must be true or false, received "${String(guards.allowShort)}"`);
+  if (typeof guards.allowShort !== 'boolean')
+    throw new RangeError(`allowShort must be true or false, received "${String(guards.allowShort)}"`);
   return guards;
 }
 

@@ -99,7 +99,8 @@ export function defineStrategy(name: string, ...rest: [StrategyBuild] | [GuardOp
   if (typeof name !== 'string' || name.length === 0 || name.length > 64) {
     throw new RangeError(`strategy name must be a text of 1 to 64 characters, received "${String(name)}"`);
   }
-  if (typeof build !== 'function') throw new RangeError(`strategy "${name}" must have a function that builds it, received "${typeof build}"`);
+  if (typeof build !== 'function')
+    throw new RangeError(`strategy "${name}" must have a function that builds it, received "${typeof build}"`);
   return { name, guards: guardsOf(guards), build };
 }
 

@@ -1,0 +1,72 @@
+import { DatabaseSync } from 'node:sqlite';
+import type { Signal } from '../../core/signal.ts';
+import { CheckpointConflict } from './errors.ts';
+import type { Checkpoint, CheckpointStore, Commit, OutboxItem } from './checkpoints.ts';
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS checkpoints (bucket INTEGER PRIMARY KEY, version INTEGER NOT NULL, sequenceNumber TEXT NOT NULL, state BLOB NOT NULL);
+  CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY, bucket INTEGER NOT NULL, version INTEGER NOT NULL, signals TEXT NOT NULL, UNIQUE (bucket, version));
+`;
+
+/** Checkpoints and outbox in one SQLite file. Committed means on the disk: `synchronous=FULL`. */
+export class SqliteCheckpoints implements CheckpointStore {
+  readonly #database: DatabaseSync;
+
+  constructor(file: string) {
+    this.#database = new DatabaseSync(file);
+    this.#database.exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; ${schema}`);
+  }
+
+  async load(buckets: readonly number[]): Promise<Checkpoint[]> {
+    const select = this.#database.prepare('SELECT bucket, version, sequenceNumber, state FROM checkpoints WHERE bucket = ?');
+    return buckets.flatMap((bucket) => (select.get(bucket) as Checkpoint | undefined) ?? []);
+  }
+
+  async commit(commits: readonly Commit[]): Promise<void> {
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      const conflicts = commits.filter((commit) => !this.#commitOne(commit));
+      this.#database.exec('COMMIT');
+      if (conflicts.length > 0) throw new CheckpointConflict({ buckets: conflicts.map(({ bucket }) => bucket) });
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  async readOutbox(limit: number): Promise<OutboxItem[]> {
+    const rows = this.#database.prepare('SELECT bucket, version, signals FROM outbox ORDER BY id LIMIT ?').all(limit);
+    return rows.map((row) => ({
+      bucket: Number(row['bucket']),
+      version: Number(row['version']),
+      signals: JSON.parse(String(row['signals'])) as Signal[],
+    }));
+  }
+
+  async removeFromOutbox(items: readonly OutboxItem[]): Promise<void> {
+    const remove = this.#database.prepare('DELETE FROM outbox WHERE bucket = ? AND version = ?');
+    this.#database.exec('BEGIN IMMEDIATE');
+    for (const { bucket, version } of items) remove.run(bucket, version);
+    this.#database.exec('COMMIT');
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #commitOne({ bucket, expectedVersion, sequenceNumber, state, signals }: Commit): boolean {
+    const { changes } =
+      expectedVersion === 0
+        ? this.#database.prepare('INSERT INTO checkpoints VALUES (?, 1, ?, ?) ON CONFLICT DO NOTHING').run(bucket, sequenceNumber, state)
+        : this.#database
+            .prepare('UPDATE checkpoints SET version = version + 1, sequenceNumber = ?, state = ? WHERE bucket = ? AND version = ?')
+            .run(sequenceNumber, state, bucket, expectedVersion);
+    if (changes === 0) return false;
+    if (signals.length > 0) {
+      this.#database
+        .prepare('INSERT INTO outbox (bucket, version, signals) VALUES (?, ?, ?)')
+        .run(bucket, expectedVersion + 1, JSON.stringify(signals));
+    }
+    return true;
+  }
+}

@@ -1,0 +1,387 @@
+import type { Calendar } from './calendar.ts';
+import { touchesHighLow, touchesLast, touchesVolume } from './conditions.ts';
+import { addTo, sumOf } from './sum.ts';
+import { floorToWindow, saturatingAdd } from './window.ts';
+
+/**
+ * The windows of one interval in one bucket: each (symbol, window) is a row of 16 float64 slots in one slab.
+ *
+ *     removed          closed, within allowed lateness     open
+ *   ------------|------------------------------------|------------------▶ window end
+ *               W - allowedLatenessMs                W (watermark)
+ *
+ * Windows with one start form a group; groups are in order of start, closed ones first. Rows of one symbol are linked from the newest
+ * window to the oldest, so that a trade in order finds its row at once.
+ */
+const stride = 16;
+const slot = {
+  startMs: 0,
+  open: 1,
+  high: 2,
+  low: 3,
+  close: 4,
+  openTimeMs: 5,
+  closeTimeMs: 6,
+  volume: 7, // and 8: what rounding took
+  notional: 9, // and 10
+  tradeCount: 11,
+  rev: 12, // the next one to give out
+  symbol: 13,
+  older: 14, // row of the same symbol's next older window, -1 for none
+  newer: 15,
+} as const;
+
+export type BarTableOptions = {
+  readonly windowSizeMs: number;
+  readonly offsetMs: number;
+  readonly allowedLatenessMs: number;
+  /** Whether a symbol that has traded gets a bar, with its last close, for each window without trades in the calendar's hours. */
+  readonly carriesEmptyWindows: boolean;
+  readonly calendar: Calendar;
+};
+
+/** Takes a bar as it is given out. NaN prices: the window's trades may only touch the volume. */
+export type BarSink = (
+  table: BarTable,
+  symbol: number,
+  windowStartMs: number,
+  open: number,
+  high: number,
+  low: number,
+  close: number,
+  volume: number,
+  notional: number,
+  tradeCount: number,
+  rev: number,
+) => void;
+
+type Group = { startMs: number; rows: number[] };
+
+export class BarTable {
+  readonly windowSizeMs: number;
+  readonly offsetMs: number;
+  readonly #allowedLatenessMs: number;
+  readonly #carries: boolean;
+  readonly #calendar: Calendar;
+  #rows = new Float64Array(64 * stride);
+  #rowCount = 0;
+  #freeRows: number[] = [];
+  /** Newest row of each symbol, -1 for none. */
+  #newest = new Int32Array(64).fill(-1);
+  #groups: Group[] = [];
+  #closedGroups = 0;
+  /** With carried windows only: the last close of each symbol (NaN: none yet). */
+  #lastClose = new Float64Array(64).fill(Number.NaN);
+  /** The first window start from which a symbol's empty windows were given out with a carried close. */
+  #carriesFromMs = new Float64Array(64);
+  #symbolCount = 0;
+  /** With carried windows only: the end of the next window to close, with or without trades. */
+  #nextBoundaryMs = Number.POSITIVE_INFINITY;
+  /** Counts over the life of the bucket. */
+  barCount = 0;
+  revisionCount = 0;
+  tradeCount = 0;
+  lateCount = 0;
+  /** End of the first window that is still open; +Infinity for none. */
+  nextEndMs = Number.POSITIVE_INFINITY;
+  /** When the oldest closed window goes; +Infinity for none. */
+  nextRemovalMs = Number.POSITIVE_INFINITY;
+
+  constructor(options: BarTableOptions) {
+    this.windowSizeMs = options.windowSizeMs;
+    this.offsetMs = options.offsetMs;
+    this.#allowedLatenessMs = options.allowedLatenessMs;
+    this.#carries = options.carriesEmptyWindows;
+    this.#calendar = options.calendar;
+  }
+
+  addSymbol(symbol: number): void {
+    if (symbol >= this.#newest.length) this.#growSymbols(symbol);
+    this.#symbolCount = Math.max(this.#symbolCount, symbol + 1);
+  }
+
+  /**
+   * Adds one trade, in log order, with the watermark that it meets. A window that was closed before is given out again at once, whole, with
+   * the next `rev`. False: the window is gone, nothing was changed, the trade is late here.
+   */
+  add(symbol: number, eventTimeMs: number, price: number, size: number, touches: number, watermarkMs: number, sink: BarSink): boolean {
+    const rows = this.#rows;
+    const newest = this.#newest[symbol] as number;
+    const sinceStartMs = newest < 0 ? -1 : eventTimeMs - (rows[newest] as number);
+    let row = newest;
+    if (!(sinceStartMs >= 0 && sinceStartMs < this.windowSizeMs)) {
+      row = this.#rowFor(symbol, eventTimeMs, watermarkMs);
+      if (row < 0) {
+        this.lateCount++;
+        return false;
+      }
+    }
+    this.tradeCount++;
+    this.#update(row, eventTimeMs, price, size, touches);
+    if (watermarkMs >= (this.#rows[row] as number) + this.windowSizeMs) this.#giveOut(row, sink);
+    return true;
+  }
+
+  /** Closes the first open window of the interval; call while `nextEndMs <= watermark`. */
+  closeNext(sink: BarSink): void {
+    const group = this.#groups[this.#closedGroups];
+    const endMs = this.nextEndMs;
+    if (group !== undefined && group.startMs + this.windowSizeMs === endMs) {
+      for (const row of group.rows) this.#giveOut(row, sink);
+      this.#closedGroups++;
+      this.nextRemovalMs = this.#removalOf(this.#groups[0] as Group);
+    }
+    if (this.#carries) this.#carryInto(endMs - this.windowSizeMs, group?.startMs === endMs - this.windowSizeMs ? group : undefined, sink);
+    this.#setNextEnd();
+  }
+
+  /** Forgets the windows whose allowed lateness is over. */
+  removeThrough(watermarkMs: number): void {
+    while (this.nextRemovalMs <= watermarkMs) {
+      const group = this.#groups.shift() as Group;
+      this.#closedGroups--;
+      for (const row of group.rows) this.#removeRow(row);
+      this.nextRemovalMs = this.#closedGroups > 0 ? this.#removalOf(this.#groups[0] as Group) : Number.POSITIVE_INFINITY;
+    }
+  }
+
+  /** The end of the window that holds a time. */
+  endOf(eventTimeMs: number): number {
+    return floorToWindow(eventTimeMs, this.windowSizeMs, this.offsetMs) + this.windowSizeMs;
+  }
+
+  #removalOf(group: Group): number {
+    return saturatingAdd(group.startMs + this.windowSizeMs, this.#allowedLatenessMs);
+  }
+
+  #setNextEnd(): void {
+    const open = this.#groups[this.#closedGroups];
+    this.nextEndMs = open === undefined ? Number.POSITIVE_INFINITY : open.startMs + this.windowSizeMs;
+    if (this.#carries && this.#nextBoundaryMs < this.nextEndMs) this.nextEndMs = this.#nextBoundaryMs;
+  }
+
+  #update(row: number, eventTimeMs: number, price: number, size: number, touches: number): void {
+    const rows = this.#rows;
+    if (touches & touchesLast) {
+      if (eventTimeMs < (rows[row + slot.openTimeMs] as number)) {
+        rows[row + slot.open] = price;
+        rows[row + slot.openTimeMs] = eventTimeMs;
+      }
+      // The log comes in order, so of two trades of one time the later one closes, and the earlier one opens.
+      if (eventTimeMs >= (rows[row + slot.closeTimeMs] as number)) {
+        rows[row + slot.close] = price;
+        rows[row + slot.closeTimeMs] = eventTimeMs;
+      }
+    }
+    if (touches & touchesHighLow) {
+      if (price > (rows[row + slot.high] as number)) rows[row + slot.high] = price;
+      if (price < (rows[row + slot.low] as number)) rows[row + slot.low] = price;
+    }
+    if (touches & touchesVolume) {
+      addTo(rows, row + slot.volume, size);
+      addTo(rows, row + slot.notional, price * size);
+    }
+    rows[row + slot.tradeCount] = (rows[row + slot.tradeCount] as number) + 1;
+  }
+
+  #giveOut(row: number, sink: BarSink): void {
+    const rows = this.#rows;
+    const rev = rows[row + slot.rev] as number;
+    if (rev === 0) this.barCount++;
+    else this.revisionCount++;
+    rows[row + slot.rev] = rev + 1;
+    const symbol = rows[row + slot.symbol] as number;
+    const high = rows[row + slot.high] as number;
+    const low = rows[row + slot.low] as number;
+    const close = rows[row + slot.close] as number;
+    if (this.#carries && close === close && this.#newestClosed(symbol, row))
+      this.#setLastClose(symbol, close, (rows[row] as number) + this.windowSizeMs);
+    sink(
+      this,
+      symbol,
+      rows[row] as number,
+      rows[row + slot.open] as number,
+      high === Number.NEGATIVE_INFINITY ? Number.NaN : high,
+      low === Number.POSITIVE_INFINITY ? Number.NaN : low,
+      close,
+      sumOf(rows, row + slot.volume),
+      sumOf(rows, row + slot.notional),
+      rows[row + slot.tradeCount] as number,
+      rev,
+    );
+  }
+
+  /** Whether no younger window of the symbol has been closed: only then is its close the one to carry. */
+  #newestClosed(symbol: number, row: number): boolean {
+    for (let other = this.#newest[symbol] as number; other >= 0 && other !== row; other = this.#rows[other + slot.older] as number) {
+      if ((this.#rows[other + slot.rev] as number) > 0) return false;
+    }
+    return true;
+  }
+
+  /** Gives every symbol that has traded, and has no trade in this window, a bar of its last close. */
+  #carryInto(startMs: number, group: Group | undefined, sink: BarSink): void {
+    this.#nextBoundaryMs = startMs + 2 * this.windowSizeMs;
+    if (!this.#calendar.isOpen(startMs)) return;
+    const hasTrades = new Set<number>();
+    for (const row of group?.rows ?? []) hasTrades.add(this.#rows[row + slot.symbol] as number);
+    for (let symbol = 0; symbol < this.#symbolCount; symbol++) {
+      const close = this.#lastClose[symbol] as number;
+      if (close !== close || hasTrades.has(symbol)) continue;
+      this.barCount++;
+      sink(this, symbol, startMs, close, close, close, close, 0, 0, 0, 0);
+    }
+  }
+
+  /** The row of a symbol's window that is not its newest: found, made, or -1 when the window is gone. */
+  #rowFor(symbol: number, eventTimeMs: number, watermarkMs: number): number {
+    const startMs = floorToWindow(eventTimeMs, this.windowSizeMs, this.offsetMs);
+    let newer = -1;
+    let older = this.#newest[symbol] as number;
+    while (older >= 0 && (this.#rows[older] as number) > startMs) {
+      newer = older;
+      older = this.#rows[older + slot.older] as number;
+    }
+    if (older >= 0 && this.#rows[older] === startMs) return older;
+    if (watermarkMs >= saturatingAdd(startMs + this.windowSizeMs, this.#allowedLatenessMs)) return -1;
+    return this.#makeRow(symbol, startMs, older, newer, watermarkMs);
+  }
+
+  #makeRow(symbol: number, startMs: number, older: number, newer: number, watermarkMs: number): number {
+    const row = this.#freeRows.pop() ?? this.#appendRow();
+    const rows = this.#rows;
+    rows[row] = startMs;
+    rows[row + slot.open] = Number.NaN;
+    rows[row + slot.high] = Number.NEGATIVE_INFINITY;
+    rows[row + slot.low] = Number.POSITIVE_INFINITY;
+    rows[row + slot.close] = Number.NaN;
+    rows[row + slot.openTimeMs] = Number.POSITIVE_INFINITY;
+    rows[row + slot.closeTimeMs] = Number.NEGATIVE_INFINITY;
+    for (let i = row + slot.volume; i < row + slot.rev; i++) rows[i] = 0;
+    // A window that has been closed with a carried bar was given out once already.
+    rows[row + slot.rev] = this.#wasCarried(symbol, startMs, watermarkMs) ? 1 : 0;
+    rows[row + slot.symbol] = symbol;
+    rows[row + slot.older] = older;
+    rows[row + slot.newer] = newer;
+    if (older >= 0) rows[older + slot.newer] = row;
+    if (newer >= 0) rows[newer + slot.older] = row;
+    else this.#newest[symbol] = row;
+    this.#groupOf(startMs, watermarkMs).rows.push(row);
+    return row;
+  }
+
+  #appendRow(): number {
+    const row = this.#rowCount * stride;
+    if (row === this.#rows.length) {
+      const rows = new Float64Array(row * 2);
+      rows.set(this.#rows);
+      this.#rows = rows;
+    }
+    this.#rowCount++;
+    return row;
+  }
+
+  #removeRow(row: number): void {
+    const rows = this.#rows;
+    const newer = rows[row + slot.newer] as number;
+    if (newer >= 0) rows[newer + slot.older] = -1;
+    else this.#newest[rows[row + slot.symbol] as number] = -1;
+    this.#freeRows.push(row);
+  }
+
+  /** The group of a start, made in its place when there is none. */
+  #groupOf(startMs: number, watermarkMs: number): Group {
+    let place = this.#groups.length;
+    while (place > 0 && (this.#groups[place - 1] as Group).startMs > startMs) place--;
+    const found = this.#groups[place - 1];
+    if (found !== undefined && found.startMs === startMs) return found;
+    const group: Group = { startMs, rows: [] };
+    this.#groups.splice(place, 0, group);
+    if (watermarkMs >= startMs + this.windowSizeMs) this.#closedGroups++;
+    if (this.#closedGroups > 0) this.nextRemovalMs = this.#removalOf(this.#groups[0] as Group);
+    this.#setNextEnd();
+    return group;
+  }
+
+  #setLastClose(symbol: number, close: number, windowEndMs: number): void {
+    if (Number.isNaN(this.#lastClose[symbol])) {
+      const closedThroughMs = this.#nextBoundaryMs === Number.POSITIVE_INFINITY ? windowEndMs : this.#nextBoundaryMs - this.windowSizeMs;
+      this.#carriesFromMs[symbol] = Math.max(windowEndMs, closedThroughMs);
+    }
+    this.#lastClose[symbol] = close;
+  }
+
+  #wasCarried(symbol: number, startMs: number, watermarkMs: number): boolean {
+    if (!this.#carries || watermarkMs < startMs + this.windowSizeMs || Number.isNaN(this.#lastClose[symbol])) return false;
+    return startMs >= (this.#carriesFromMs[symbol] as number) && this.#calendar.isOpen(startMs);
+  }
+
+  #growSymbols(symbol: number): void {
+    const length = Math.max(symbol + 1, this.#newest.length * 2);
+    const newest = new Int32Array(length).fill(-1);
+    newest.set(this.#newest);
+    this.#newest = newest;
+    const lastClose = new Float64Array(length).fill(Number.NaN);
+    lastClose.set(this.#lastClose);
+    this.#lastClose = lastClose;
+    const carriesFromMs = new Float64Array(length);
+    carriesFromMs.set(this.#carriesFromMs);
+    this.#carriesFromMs = carriesFromMs;
+  }
+
+  /** Everything, as float64: the counts, then the rows oldest window first, then what is carried. */
+  snapshot(): Float64Array {
+    const rowCount = this.#groups.reduce((count, group) => count + group.rows.length, 0);
+    const symbolCount = this.#carries ? this.#symbolCount : 0;
+    const values = new Float64Array(headSlots + rowCount * savedSlots + symbolCount * 2);
+    values.set([
+      rowCount,
+      symbolCount,
+      this.#closedGroups,
+      this.#nextBoundaryMs,
+      this.barCount,
+      this.revisionCount,
+      this.tradeCount,
+      this.lateCount,
+    ]);
+    let at = headSlots;
+    for (const group of this.#groups) {
+      for (const row of group.rows) {
+        for (let i = 0; i < savedSlots; i++) values[at + i] = this.#rows[row + i] as number;
+        at += savedSlots;
+      }
+    }
+    values.set(this.#lastClose.subarray(0, symbolCount), at);
+    values.set(this.#carriesFromMs.subarray(0, symbolCount), at + symbolCount);
+    return values;
+  }
+
+  /** Into a table just made, whose symbols have been added. */
+  restore(values: Float64Array): void {
+    const head = (i: number) => values[i] as number;
+    const rowCount = head(0);
+    const symbolCount = head(1);
+    for (let i = 0; i < rowCount; i++) {
+      const at = headSlots + i * savedSlots;
+      const startMs = values[at] as number;
+      const symbol = values[at + slot.symbol] as number;
+      const row = this.#makeRow(symbol, startMs, this.#newest[symbol] as number, -1, Number.NEGATIVE_INFINITY);
+      this.#rows.set(values.subarray(at, at + savedSlots), row);
+    }
+    const carried = headSlots + rowCount * savedSlots;
+    this.#lastClose.set(values.subarray(carried, carried + symbolCount));
+    this.#carriesFromMs.set(values.subarray(carried + symbolCount, carried + 2 * symbolCount));
+    this.#closedGroups = head(2);
+    this.#nextBoundaryMs = head(3);
+    this.barCount = head(4);
+    this.revisionCount = head(5);
+    this.tradeCount = head(6);
+    this.lateCount = head(7);
+    this.nextRemovalMs = this.#closedGroups > 0 ? this.#removalOf(this.#groups[0] as Group) : Number.POSITIVE_INFINITY;
+    this.#setNextEnd();
+  }
+}
+
+const headSlots = 8;
+/** The links are made anew. */
+const savedSlots = slot.symbol + 1;

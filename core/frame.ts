@@ -1,0 +1,214 @@
+import { symbolBytesMax } from './trade.ts';
+
+/** An entry that is no trade: the feed has seen this event time, so nothing older than the out-of-orderness is to come. */
+export const heartbeatIndex = 0xffff;
+/** A heartbeat's flag: the input is over, all windows up to the one that holds this time close. */
+export const endFlag = 2;
+/** The flag of an entry that stands in for a trade that could not be read, so that its neighbours keep their positions: it says nothing. */
+export const silentFlag = 4;
+
+/**
+ * One tape record, decoded: trades of one bucket in the order they were read, as columns. Entry `i` is the trade
+ * `(symbols[symbolIndex[i]], baseTimeMs + timeOffsetMs[i], price[i], size[i], …)`, or a heartbeat where `symbolIndex[i]` says so.
+ * The columns may be longer than `count`, and belong to whoever made the frame: use them before the next frame is asked for.
+ */
+export type Frame = {
+  readonly bucket: number;
+  /** Who wrote it, and its number among that producer's frames of this bucket, from 1. Zero: not numbered, repeats are not visible. */
+  readonly producerId: string;
+  readonly producerSequence: number;
+  readonly count: number;
+  readonly symbols: readonly string[];
+  /** Index 0 is the empty set. */
+  readonly conditionSets: readonly (readonly string[])[];
+  readonly baseTimeMs: number;
+  readonly symbolIndex: Uint16Array;
+  readonly timeOffsetMs: Uint32Array;
+  readonly price: Float64Array;
+  readonly size: Float64Array;
+  readonly conditionIndex: Uint8Array;
+  readonly flags: Uint8Array;
+  /** NaN where the id is in `tradeIdText` or there is none. Undefined: no trade of the frame has a numeric id. */
+  readonly tradeIdNumber: Float64Array | undefined;
+  /** '' where there is none. Undefined: no trade of the frame has a text id. */
+  readonly tradeIdText: readonly string[] | undefined;
+};
+
+/** A frame stays below Kinesis' 1 MiB record, whatever its texts. */
+const textBytesMax = 384 * 1024;
+
+/** Gathers entries into one frame at a time; its columns are reused from frame to frame. */
+export class FrameBuilder {
+  readonly bucket: number;
+  readonly #entriesMax: number;
+  readonly #symbolIndex: Uint16Array;
+  readonly #timeOffsetMs: Uint32Array;
+  readonly #price: Float64Array;
+  readonly #size: Float64Array;
+  readonly #conditionIndex: Uint8Array;
+  readonly #flags: Uint8Array;
+  readonly #tradeIdNumber: Float64Array;
+  #tradeIdText: string[] = [];
+  #hasNumberId = false;
+  #baseTimeMs = 0;
+  #textBytes = 0;
+  #symbols: string[] = [];
+  #conditionSets: (readonly string[])[] = [[]];
+  /** By the caller's number of a symbol or condition set: the frame in which it was last used, and its index there. */
+  #symbolFrames = new Uint32Array(64);
+  #symbolIndexes = new Uint16Array(64);
+  #conditionFrames = new Uint32Array(16);
+  #conditionIndexes = new Uint8Array(16);
+  #frameNumber = 1;
+  count = 0;
+
+  constructor(bucket: number, entriesMax: number) {
+    this.bucket = bucket;
+    this.#entriesMax = Math.min(entriesMax, heartbeatIndex - 1);
+    this.#symbolIndex = new Uint16Array(entriesMax);
+    this.#timeOffsetMs = new Uint32Array(entriesMax);
+    this.#price = new Float64Array(entriesMax);
+    this.#size = new Float64Array(entriesMax);
+    this.#conditionIndex = new Uint8Array(entriesMax);
+    this.#flags = new Uint8Array(entriesMax);
+    this.#tradeIdNumber = new Float64Array(entriesMax);
+  }
+
+  /** False when the entry does not fit: take the frame and add again. */
+  addTrade(
+    symbolNumber: number,
+    symbol: string,
+    eventTimeMs: number,
+    price: number,
+    size: number,
+    tradeIdNumber: number,
+    tradeIdText: string,
+    conditionSetNumber: number,
+    conditions: readonly string[],
+    flags: number,
+  ): boolean {
+    const i = this.count;
+    if (!this.#takesTime(eventTimeMs)) return false;
+    if (symbolNumber >= this.#symbolFrames.length) this.#growSymbols(symbolNumber);
+    if (this.#symbolFrames[symbolNumber] !== this.#frameNumber && !this.#addSymbol(symbolNumber, symbol)) return false;
+    if (conditionSetNumber === 0) this.#conditionIndex[i] = 0;
+    else if (!this.#addConditions(i, conditionSetNumber, conditions)) return false;
+    this.#symbolIndex[i] = this.#symbolIndexes[symbolNumber] as number;
+    this.#timeOffsetMs[i] = eventTimeMs - this.#baseTimeMs;
+    this.#price[i] = price;
+    this.#size[i] = size;
+    this.#flags[i] = flags;
+    this.#tradeIdNumber[i] = tradeIdNumber;
+    if (tradeIdNumber === tradeIdNumber) this.#hasNumberId = true;
+    else if (tradeIdText !== '') this.#addTextId(i, tradeIdText);
+    this.count = i + 1;
+    return true;
+  }
+
+  addHeartbeat(eventTimeMs: number, flags = 0): boolean {
+    if (!this.#takesTime(eventTimeMs)) return false;
+    const i = this.count;
+    this.#symbolIndex[i] = heartbeatIndex;
+    this.#timeOffsetMs[i] = eventTimeMs - this.#baseTimeMs;
+    this.#price[i] = 0;
+    this.#size[i] = 0;
+    this.#conditionIndex[i] = 0;
+    this.#flags[i] = flags;
+    this.#tradeIdNumber[i] = Number.NaN;
+    this.count = i + 1;
+    return true;
+  }
+
+  /** The entries so far; the builder starts over. */
+  take(producerId: string, producerSequence: number): Frame {
+    const hasTextId = this.#tradeIdText.length > 0;
+    while (hasTextId && this.#tradeIdText.length < this.count) this.#tradeIdText.push('');
+    const frame: Frame = {
+      bucket: this.bucket,
+      producerId,
+      producerSequence,
+      count: this.count,
+      symbols: this.#symbols,
+      conditionSets: this.#conditionSets,
+      baseTimeMs: this.#baseTimeMs,
+      symbolIndex: this.#symbolIndex,
+      timeOffsetMs: this.#timeOffsetMs,
+      price: this.#price,
+      size: this.#size,
+      conditionIndex: this.#conditionIndex,
+      flags: this.#flags,
+      tradeIdNumber: this.#hasNumberId ? this.#tradeIdNumber : undefined,
+      tradeIdText: hasTextId ? this.#tradeIdText : undefined,
+    };
+    this.count = 0;
+    this.#textBytes = 0;
+    this.#hasNumberId = false;
+    this.#tradeIdText = [];
+    this.#symbols = [];
+    this.#conditionSets = [[]];
+    this.#frameNumber++;
+    return frame;
+  }
+
+  /** The first entry sets the base so that disorder around it fits too: offsets reach 24 days back and forth. */
+  #takesTime(eventTimeMs: number): boolean {
+    if (this.count === this.#entriesMax) return false;
+    if (this.count === 0) {
+      this.#baseTimeMs = eventTimeMs - 0x7fffffff;
+      return true;
+    }
+    const offset = eventTimeMs - this.#baseTimeMs;
+    return offset >= 0 && offset <= 0xffffffff;
+  }
+
+  #addSymbol(symbolNumber: number, symbol: string): boolean {
+    if (this.#symbols.length === heartbeatIndex - 1 || this.#textBytes > textBytesMax) return false;
+    this.#symbolFrames[symbolNumber] = this.#frameNumber;
+    this.#symbolIndexes[symbolNumber] = this.#symbols.length;
+    this.#symbols.push(symbol);
+    this.#textBytes += Math.min(symbol.length * 3, symbolBytesMax) + 2;
+    return true;
+  }
+
+  #addConditions(i: number, conditionSetNumber: number, conditions: readonly string[]): boolean {
+    if (conditionSetNumber >= this.#conditionFrames.length) this.#growConditions(conditionSetNumber);
+    if (this.#conditionFrames[conditionSetNumber] !== this.#frameNumber) {
+      if (this.#conditionSets.length === 256) return false;
+      this.#conditionFrames[conditionSetNumber] = this.#frameNumber;
+      this.#conditionIndexes[conditionSetNumber] = this.#conditionSets.length;
+      this.#conditionSets.push(conditions);
+    }
+    this.#conditionIndex[i] = this.#conditionIndexes[conditionSetNumber] as number;
+    return true;
+  }
+
+  #addTextId(i: number, tradeIdText: string): void {
+    while (this.#tradeIdText.length < i) this.#tradeIdText.push('');
+    this.#tradeIdText[i] = tradeIdText;
+    this.#textBytes += tradeIdText.length * 3 + 2;
+  }
+
+  get isFull(): boolean {
+    return this.count === this.#entriesMax || this.#textBytes > textBytesMax;
+  }
+
+  #growSymbols(symbolNumber: number): void {
+    const length = Math.max(symbolNumber + 1, this.#symbolFrames.length * 2);
+    const frames = new Uint32Array(length);
+    frames.set(this.#symbolFrames);
+    const indexes = new Uint16Array(length);
+    indexes.set(this.#symbolIndexes);
+    this.#symbolFrames = frames;
+    this.#symbolIndexes = indexes;
+  }
+
+  #growConditions(conditionSetNumber: number): void {
+    const length = Math.max(conditionSetNumber + 1, this.#conditionFrames.length * 2);
+    const frames = new Uint32Array(length);
+    frames.set(this.#conditionFrames);
+    const indexes = new Uint8Array(length);
+    indexes.set(this.#conditionIndexes);
+    this.#conditionFrames = frames;
+    this.#conditionIndexes = indexes;
+  }
+}

@@ -1,0 +1,148 @@
+import { bucketOf } from './bucket.ts';
+import { endFlag, type Frame, FrameBuilder } from './frame.ts';
+import type { TradeBatch } from './trade.ts';
+
+export type FramerOptions = {
+  readonly bucketCount: number;
+  readonly producerId: string;
+  /** A trade this far beyond its arrival is left for the consumer to quarantine, and tells no bucket the time. */
+  readonly aheadMaxMs: number;
+  /** @default 4,096 */
+  readonly entriesMax?: number;
+  /** The frame is valid until this returns. */
+  readonly emit: (frame: Frame) => void;
+  /** What `snapshot` returned, to go on from there. */
+  readonly from?: FramerSnapshot;
+};
+
+export type FramerSnapshot = {
+  readonly greatestEventTimeMs: number | null;
+  readonly toldMs: readonly (number | null)[];
+  readonly sequences: readonly number[];
+};
+
+/**
+ * Deals the trades of one feed out to frames, one bucket each.
+ *
+ * A bucket's watermark must say what the whole feed has seen, or the number of buckets would decide which trades are late. So a bucket is
+ * told the greatest event time of the feed by a heartbeat, at the latest just before a trade that is older than it. With this, the
+ * watermark that a trade meets is the same for every number of buckets and every cut into frames.
+ */
+export class Framer {
+  readonly #options: FramerOptions;
+  readonly #builders: FrameBuilder[];
+  readonly #sequences: number[];
+  /** Greatest event time of the feed, and what each bucket knows of it. */
+  #greatestEventTimeMs: number;
+  readonly #toldMs: Float64Array;
+  #bucketOfSymbol = new Int32Array(0);
+
+  constructor(options: FramerOptions) {
+    const { bucketCount, entriesMax = 4096, from } = options;
+    this.#options = options;
+    this.#builders = Array.from({ length: bucketCount }, (_, bucket) => new FrameBuilder(bucket, entriesMax));
+    this.#sequences = Array.from({ length: bucketCount }, (_, bucket) => from?.sequences[bucket] ?? 0);
+    this.#greatestEventTimeMs = from?.greatestEventTimeMs ?? Number.NEGATIVE_INFINITY;
+    this.#toldMs = Float64Array.from({ length: bucketCount }, (_, bucket) => from?.toldMs[bucket] ?? Number.NEGATIVE_INFINITY);
+  }
+
+  get greatestEventTimeMs(): number {
+    return this.#greatestEventTimeMs;
+  }
+
+  add(batch: TradeBatch, arrivalTimeMs: number): void {
+    this.#learnSymbols(batch);
+    const latestMs = arrivalTimeMs + this.#options.aheadMaxMs;
+    const { symbolNumber, eventTimeMs, price, size, tradeIdNumber, tradeIdText, conditionSetNumber, flags, symbols, conditionSets } = batch;
+    const toldMs = this.#toldMs;
+    let greatestMs = this.#greatestEventTimeMs;
+    for (let i = 0; i < batch.length; i++) {
+      const symbol = symbolNumber[i] as number;
+      const timeMs = eventTimeMs[i] as number;
+      const bucket = this.#bucketOfSymbol[symbol] as number;
+      const builder = this.#builders[bucket] as FrameBuilder;
+      if (timeMs < greatestMs && (toldMs[bucket] as number) < greatestMs) this.#tell(bucket, greatestMs);
+      const conditionSet = conditionSetNumber[i] as number;
+      while (
+        !builder.addTrade(
+          symbol,
+          symbols[symbol] as string,
+          timeMs,
+          price[i] as number,
+          size[i] as number,
+          tradeIdNumber[i] as number,
+          i < tradeIdText.length ? (tradeIdText[i] as string) : '',
+          conditionSet,
+          conditionSets[conditionSet] as readonly string[],
+          flags[i] as number,
+        )
+      ) {
+        this.#take(builder);
+      }
+      if (timeMs <= latestMs) {
+        if (timeMs > (toldMs[bucket] as number)) toldMs[bucket] = timeMs;
+        if (timeMs > greatestMs) greatestMs = timeMs;
+      }
+      if (builder.isFull) this.#take(builder);
+    }
+    this.#greatestEventTimeMs = greatestMs;
+  }
+
+  /** Gives out every open frame, and the time to every bucket that does not know it: quiet buckets close their windows too. */
+  flush(): void {
+    for (const builder of this.#builders) {
+      if ((this.#toldMs[builder.bucket] as number) < this.#greatestEventTimeMs) this.#tell(builder.bucket, this.#greatestEventTimeMs);
+      if (builder.count > 0) this.#take(builder);
+    }
+  }
+
+  /** A live feed gone silent: the clock stands in for its event time. */
+  heartbeat(eventTimeMs: number): void {
+    if (eventTimeMs > this.#greatestEventTimeMs) this.#greatestEventTimeMs = eventTimeMs;
+  }
+
+  /** The input is over: every bucket closes all windows up to the one that holds the last event time. Nothing if there was no trade. */
+  end(): void {
+    if (this.#greatestEventTimeMs === Number.NEGATIVE_INFINITY) return;
+    for (const builder of this.#builders) {
+      this.#tell(builder.bucket, this.#greatestEventTimeMs, endFlag);
+      this.#take(builder);
+    }
+  }
+
+  snapshot(): FramerSnapshot {
+    const finite = (timeMs: number) => (Number.isFinite(timeMs) ? timeMs : null);
+    return {
+      greatestEventTimeMs: finite(this.#greatestEventTimeMs),
+      toldMs: [...this.#toldMs].map(finite),
+      sequences: [...this.#sequences],
+    };
+  }
+
+  #tell(bucket: number, eventTimeMs: number, flags = 0): void {
+    const builder = this.#builders[bucket] as FrameBuilder;
+    while (!builder.addHeartbeat(eventTimeMs, flags)) this.#take(builder);
+    this.#toldMs[bucket] = eventTimeMs;
+  }
+
+  #take(builder: FrameBuilder): void {
+    const sequence = (this.#sequences[builder.bucket] as number) + 1;
+    this.#sequences[builder.bucket] = sequence;
+    this.#options.emit(builder.take(this.#options.producerId, sequence));
+  }
+
+  #learnSymbols(batch: TradeBatch): void {
+    const known = this.#bucketOfSymbol;
+    const { symbols } = batch;
+    if (this.#learned === symbols.length) return;
+    if (symbols.length > known.length) {
+      this.#bucketOfSymbol = new Int32Array(Math.max(symbols.length, known.length * 2));
+      this.#bucketOfSymbol.set(known);
+    }
+    for (let symbol = this.#learned; symbol < symbols.length; symbol++) {
+      this.#bucketOfSymbol[symbol] = bucketOf(symbols[symbol] as string, this.#options.bucketCount);
+    }
+    this.#learned = symbols.length;
+  }
+  #learned = 0;
+}

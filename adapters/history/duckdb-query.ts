@@ -17,17 +17,23 @@ const rowsMaxDefault = 1_000_000;
 /** Answers one statement that only reads, in a transaction that cannot write. The connection is used up: give a fresh one. */
 export async function readOnlyQuery(connection: DuckDBConnection, sql: string, options: QueryOptions = {}): Promise<QueryResult> {
   const { rowsMax = rowsMaxDefault, signal } = options;
-  const stop = () => connection.interrupt();
+  // Asked again and again: what DuckDB is asked between two of its steps, it forgets.
+  let stopping: NodeJS.Timeout | undefined;
+  const stop = () => {
+    stopping = setInterval(() => connection.interrupt(), 20);
+  };
   signal?.addEventListener('abort', stop);
   try {
     await connection.run('BEGIN TRANSACTION READ ONLY');
     const statement = await prepareReading(connection, sql);
+    signal?.throwIfAborted();
     return await fetchAll(statement, rowsMax, signal);
   } catch (cause) {
     if (cause instanceof HistoryError) throw cause;
     throw new HistoryError('query-failed', messageOf(cause), cause);
   } finally {
     signal?.removeEventListener('abort', stop);
+    clearInterval(stopping);
   }
 }
 

@@ -65,7 +65,17 @@ export function historyContract(name: string, open: (folder: string) => Promise<
           await history.writeQuarantined(quarantined);
         }
         expect((await history.query('SELECT * FROM late ORDER BY windowStartMs, windowEndMs')).rows).toEqual(
-          late.map((trade) => [trade.symbol, trade.eventTimeMs, trade.price, trade.size, trade.windowStartMs, trade.windowEndMs, trade.reason, trade.lateByMs, trade.position]),
+          late.map((trade) => [
+            trade.symbol,
+            trade.eventTimeMs,
+            trade.price,
+            trade.size,
+            trade.windowStartMs,
+            trade.windowEndMs,
+            trade.reason,
+            trade.lateByMs,
+            trade.position,
+          ]),
         );
         expect((await history.query('SELECT position, reason, sample FROM quarantine ORDER BY position, reason')).rows).toEqual(
           quarantined.map(({ position, reason, sample }) => [position, reason, sample]),
@@ -89,7 +99,12 @@ export function historyContract(name: string, open: (folder: string) => Promise<
 
     it('takes a batch of nothing', async () => {
       await withHistory(async (history) => {
-        await Promise.all([history.writeBars(new BarBatch()), history.writeSignals([]), history.writeLate([]), history.writeQuarantined([])]);
+        await Promise.all([
+          history.writeBars(new BarBatch()),
+          history.writeSignals([]),
+          history.writeLate([]),
+          history.writeQuarantined([]),
+        ]);
         expect(await jsonLines(history.bars())).toEqual([]);
       });
     });
@@ -103,8 +118,12 @@ export function historyContract(name: string, open: (folder: string) => Promise<
         const { columns, rows } = await history.query('SELECT * FROM bars ORDER BY windowEndMs');
         expect(columns.map((column) => column.name)).toEqual([...Object.keys(bars.at(0)), 'interval']);
         expect(rows.map((row) => row.at(-1))).toEqual(sizesMs.toSorted((a, b) => a - b).map(intervalText));
-        expect((await history.query('SELECT symbol FROM bars WHERE interval = \'1m\'')).rows).toEqual([['A']]);
-        for (const [view, example] of [['signals', signals[0]], ['late', late[0]], ['quarantine', quarantined[0]]] as const) {
+        expect((await history.query("SELECT symbol FROM bars WHERE interval = '1m'")).rows).toEqual([['A']]);
+        for (const [view, example] of [
+          ['signals', signals[0]],
+          ['late', late[0]],
+          ['quarantine', quarantined[0]],
+        ] as const) {
           const answer = await history.query(`SELECT * FROM ${view}`);
           expect(answer.columns.map((column) => column.name)).toEqual(Object.keys(example as object));
         }
@@ -167,7 +186,10 @@ type BarRow = { symbol: string; windowStartMs: number; sizeMs: number; rev: numb
 
 /** Few symbols and windows, so that repeats and revisions are common. */
 const barRow: fc.Arbitrary<BarRow> = fc.record({
-  symbol: fc.oneof(fc.constantFrom('A', 'B', 'a', 'Ä', '', '\u0000', 'A\u0000', 'A\u0000B', "'", '"', '\uffff', '\u{10000}', 'BRK.B', '7203.T', '株'), fc.string({ unit: 'binary', maxLength: 20 })),
+  symbol: fc.oneof(
+    fc.constantFrom('A', 'B', 'a', 'Ä', '', '\u0000', 'A\u0000', 'A\u0000B', "'", '"', '\uffff', '\u{10000}', 'BRK.B', '7203.T', '株'),
+    fc.string({ unit: 'binary', maxLength: 20 }),
+  ),
   windowStartMs: fc.constantFrom(-8_640_000_000_000_000, -60_000, 0, 60_000, 1_700_000_040_000, 8_639_999_999_940_000),
   sizeMs: fc.constantFrom(60_000, 300_000),
   rev: fc.integer({ min: 0, max: 3 }),
@@ -180,7 +202,19 @@ function batchOf(rows: readonly BarRow[]): BarBatch {
     const seed = symbol.length + (windowStartMs % 7) + sizeMs / 60_000 + rev;
     const price = rev === 3 ? Number.NaN : Math.abs(seed) / 3 + 0.1;
     const volume = seed % 5 === 0 ? 0 : Math.abs(seed) / 7;
-    bars.add(symbol, windowStartMs, windowStartMs + sizeMs, price, price * 1.1, price / 1.1, price + 1e-9, volume, volume * 1.7, Math.abs(seed) % 100, rev);
+    bars.add(
+      symbol,
+      windowStartMs,
+      windowStartMs + sizeMs,
+      price,
+      price * 1.1,
+      price / 1.1,
+      price + 1e-9,
+      volume,
+      volume * 1.7,
+      Math.abs(seed) % 100,
+      rev,
+    );
   }
   return bars;
 }
@@ -191,7 +225,9 @@ function standing(rows: readonly BarRow[]): Bar[] {
     const key = `${bar.windowStartMs}/${bar.windowEndMs}/${bar.symbol}`;
     if (bar.rev >= (byKey.get(key)?.rev ?? 0)) byKey.set(key, bar);
   }
-  return [...byKey.values()].toSorted((a, b) => byCodePoint(a.symbol, b.symbol) || a.windowStartMs - b.windowStartMs || a.windowEndMs - b.windowEndMs);
+  return [...byKey.values()].toSorted(
+    (a, b) => byCodePoint(a.symbol, b.symbol) || a.windowStartMs - b.windowStartMs || a.windowEndMs - b.windowEndMs,
+  );
 }
 
 function byCodePoint(a: string, b: string): number {

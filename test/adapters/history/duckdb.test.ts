@@ -40,7 +40,11 @@ describe('the DuckDB file', () => {
   it('is held by one writer, and says by which', async () => {
     const writer = spawnWriter(file, 0);
     await once(createInterface(writer.stdout), 'line');
-    await expect(openDuckDbHistory(file)).rejects.toMatchObject({ code: 'history-locked', retryable: true, message: expect.stringContaining(`process ${writer.pid}`) });
+    await expect(openDuckDbHistory(file)).rejects.toMatchObject({
+      code: 'history-locked',
+      retryable: true,
+      message: expect.stringContaining(`process ${writer.pid}`),
+    });
     await expect(openDuckDbHistory(file, { isReadOnly: true })).rejects.toMatchObject({ code: 'history-locked' });
     writer.kill('SIGKILL');
     await once(writer, 'exit');
@@ -75,8 +79,8 @@ describe('the DuckDB file', () => {
     'INSTALL httpfs',
     'LOAD httpfs',
     'SET enable_external_access = true',
-    'PRAGMA memory_limit = \'8GB\'',
-    'EXPLAIN ANALYZE INSERT INTO quarantine_rows VALUES (\'a\', \'b\', \'c\')',
+    "PRAGMA memory_limit = '8GB'",
+    "EXPLAIN ANALYZE INSERT INTO quarantine_rows VALUES ('a', 'b', 'c')",
     'CHECKPOINT',
     'BEGIN',
   ])('keeps %s away from the machine', async (sql) => {
@@ -99,7 +103,7 @@ describe('the DuckDB file', () => {
     ['NULL', null],
     ["DATE '2024-01-02'", '2024-01-02'],
     ["TIMESTAMP '2024-01-02 14:30:00.123'", '2024-01-02 14:30:00.123'],
-    ["epoch_ms(1704205800123)", '2024-01-02 14:30:00.123'],
+    ['epoch_ms(1704205800123)', '2024-01-02 14:30:00.123'],
     ["['a', NULL]", ['a', null]],
     ["{'a': 1, 'b': [2]}", { a: 1, b: [2] }],
     ["MAP {'a': 1}", [{ key: 'a', value: 1 }]],
@@ -151,7 +155,8 @@ const barsPerBatch = 20;
 
 function minuteBars(minute: number, count: number): BarBatch {
   const bars = new BarBatch();
-  for (let i = 0; i < count; i++) bars.add(`S${String(i).padStart(6, '0')}`, minute * 60_000, (minute + 1) * 60_000, i + 0.1, i + 0.3, i, i + 0.2, 100, 100.1 * i, 3, 0);
+  for (let i = 0; i < count; i++)
+    bars.add(`S${String(i).padStart(6, '0')}`, minute * 60_000, (minute + 1) * 60_000, i + 0.1, i + 0.3, i, i + 0.2, 100, 100.1 * i, 3, 0);
   return bars;
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -178,6 +178,33 @@ describe('the query command', () => {
     expect(await told({ sql: 'SELECT 1' })).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('holds no history yet') });
     expect(existsSync(missing)).toBe(false);
     expect(readdirSync(state)).toEqual([]);
+  });
+});
+
+describe('docs/query.md', () => {
+  const guide = readFileSync(new URL('../../docs/query.md', import.meta.url), 'utf8');
+  const examples = [
+    ...[...guide.matchAll(/^```sql\n(.*?)^```/gms)].map(([, sql]) => sql as string),
+    ...[...guide.matchAll(/^npx tapeline query .*"(.*)"/gm)].map(([, sql]) => sql as string),
+  ];
+
+  it('has examples', () => expect(examples.length).toBeGreaterThan(7));
+
+  it.each(examples)('has an example that runs: %s', async (sql) => {
+    await whileServed(async () => undefined);
+    expect(await told({ sql, json: true })).toMatchObject({ exitCode: 0, stderr: '' });
+  });
+
+  it.each(['bars', 'signals', 'late', 'quarantine'])('names the columns of %s', async (table) => {
+    await whileServed(async () => undefined);
+    const { columns } = await runQuery({ stateFolder: state, sql: `SELECT * FROM ${table}` });
+    const [, listed] = new RegExp(`^\\| \`${table}\` \\|[^|]*\\|([^|]*)\\|$`, 'm').exec(guide) as RegExpExecArray;
+    expect(
+      (listed as string)
+        .replaceAll(/\(.*?\)/g, '')
+        .split(',')
+        .map((name) => name.trim()),
+    ).toEqual(columns.map(({ name }) => name));
   });
 });
 

@@ -194,7 +194,7 @@ export class BarTable {
     const high = rows[row + slot.high] as number;
     const low = rows[row + slot.low] as number;
     const close = rows[row + slot.close] as number;
-    if (this.#carries && close === close && this.#newestClosed(symbol, row))
+    if (this.#carries && !Number.isNaN(close) && this.#newestClosed(symbol, row))
       this.#setLastClose(symbol, close, (rows[row] as number) + this.windowSizeMs);
     sink(
       this,
@@ -227,7 +227,7 @@ export class BarTable {
     for (const row of group?.rows ?? []) hasTrades.add(this.#rows[row + slot.symbol] as number);
     for (let symbol = 0; symbol < this.#symbolCount; symbol++) {
       const close = this.#lastClose[symbol] as number;
-      if (close !== close || hasTrades.has(symbol)) continue;
+      if (Number.isNaN(close) || hasTrades.has(symbol)) continue;
       this.barCount++;
       sink(this, symbol, startMs, close, close, close, close, 0, 0, 0, 0);
     }

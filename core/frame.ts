@@ -99,7 +99,7 @@ export class FrameBuilder {
     this.#size[i] = size;
     this.#flags[i] = flags;
     this.#tradeIdNumber[i] = tradeIdNumber;
-    if (tradeIdNumber === tradeIdNumber) this.#hasNumberId = true;
+    if (!Number.isNaN(tradeIdNumber)) this.#hasNumberId = true;
     else if (tradeIdText !== '') this.#addTextId(i, tradeIdText);
     this.count = i + 1;
     return true;

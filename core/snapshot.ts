@@ -54,13 +54,15 @@ export function snapshot(state: BucketState): Uint8Array {
     bytes.set(new Uint8Array(section.buffer, section.byteOffset, section.byteLength), at);
     at += section.byteLength;
   }
-  new Uint32Array(bytes.buffer, 0, 4).set([magic, stateVersion, text.length, checksumOf(bytes)]);
+  const head = new Uint32Array(bytes.buffer, 0, 4);
+  head.set([magic, stateVersion, text.length]);
+  head[3] = checksumOf(bytes);
   return bytes;
 }
 
 /** @throws StateUnreadable and leaves nothing half done. */
 export function restore(pipeline: Pipeline, snapshotBytes: Uint8Array): BucketState {
-  const bytes = snapshotBytes.byteOffset % 8 === 0 ? snapshotBytes : snapshotBytes.slice();
+  const bytes = snapshotBytes.byteOffset % 8 === 0 ? snapshotBytes : new Uint8Array(snapshotBytes);
   const { meta, firstSection } = readMeta(bytes);
   if (meta.fingerprint !== pipeline.fingerprint) {
     throw new StateUnreadable(

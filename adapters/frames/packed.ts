@@ -69,7 +69,7 @@ export type DecodedFrame = { readonly frame: Frame | undefined; readonly rejecte
 export function decodePacked(bytes: Uint8Array): DecodedFrame {
   const reason = headReason(bytes);
   if (reason !== undefined) return rejectedWhole(bytes, reason);
-  const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
   const view = new DataView(aligned.buffer, aligned.byteOffset, aligned.length);
   const count = view.getUint32(8, true);
   const withNumberIds = (view.getUint8(5) & hasNumberIds) !== 0;

@@ -12,3 +12,14 @@ export class CheckpointConflict extends TapelineError {
     this.buckets = buckets;
   }
 }
+
+/** Two consumers of one state would overwrite each other. */
+export class StateInUse extends TapelineError {
+  constructor({ file, cause }: { readonly file: string; readonly cause: unknown }) {
+    super(`the state "${file}" is in use by another run; stop that one, or give this one a state folder of its own with --state`, {
+      code: 'state-in-use',
+      retryable: true,
+      cause,
+    });
+  }
+}

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { Signal } from '../../core/signal.ts';
-import { CheckpointConflict } from './errors.ts';
+import { CheckpointConflict, StateInUse } from './errors.ts';
 import type { Checkpoint, CheckpointStore, Commit, OutboxItem } from './checkpoints.ts';
 
 const schema = `
@@ -8,13 +8,24 @@ const schema = `
   CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY, bucket INTEGER NOT NULL, version INTEGER NOT NULL, signals TEXT NOT NULL, UNIQUE (bucket, version));
 `;
 
+const waitMs = 5_000;
+const sqliteBusy = 5;
+
 /** Checkpoints and outbox in one SQLite file. Committed means on the disk: `synchronous=FULL`. */
 export class SqliteCheckpoints implements CheckpointStore {
   readonly #database: DatabaseSync;
 
+  /** @throws StateInUse when another process has the file open, after waiting a little for it to end. */
   constructor(file: string) {
-    this.#database = new DatabaseSync(file);
-    this.#database.exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; ${schema}`);
+    this.#database = new DatabaseSync(file, { timeout: waitMs });
+    try {
+      // The lock goes with the process, also when it is killed: whoever has it is the one consumer of this state.
+      this.#database.exec(`PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; ${schema} COMMIT`);
+    } catch (cause) {
+      this.#database.close();
+      if ((cause as { errcode?: number }).errcode === sqliteBusy) throw new StateInUse({ file, cause });
+      throw cause;
+    }
   }
 
   async load(buckets: readonly number[]): Promise<Checkpoint[]> {

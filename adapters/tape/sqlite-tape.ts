@@ -43,14 +43,15 @@ export class SqliteTape implements TapeReader {
   }
 
   /** All of it or nothing. `quarantined` are lines of the feed that became no trade. */
-  append(records: readonly NewRecord[], source: SourceState, quarantined: readonly Quarantined[]): void {
+  append(records: readonly NewRecord[], sources: readonly SourceState[], quarantined: readonly Quarantined[]): void {
     const insertRecord = this.#database.prepare('INSERT INTO records (shardId, partitionKey, arrivalTimeMs, data) VALUES (?, ?, ?, ?)');
     const insertQuarantined = this.#database.prepare('INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?)');
+    const insertSource = this.#database.prepare('INSERT OR REPLACE INTO sources VALUES (?, ?)');
     this.#database.exec('BEGIN IMMEDIATE');
     try {
       for (const { shardId, partitionKey, arrivalTimeMs, data } of records) insertRecord.run(shardId, partitionKey, arrivalTimeMs, data);
       for (const { position, reason, sample } of quarantined) insertQuarantined.run(position, reason, sample);
-      this.#database.prepare('INSERT OR REPLACE INTO sources VALUES (?, ?)').run(source.source, source.state);
+      for (const { source, state } of sources) insertSource.run(source, state);
       this.#database.exec('COMMIT');
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');

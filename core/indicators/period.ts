@@ -2,7 +2,11 @@
 export const periodMax = 10_000;
 
 /** @throws RangeError for a period that no indicator can have. */
-export function checkPeriod(indicator: string, period: number, { name = 'period', least = 1 }: { name?: string; least?: number } = {}): void {
+export function checkPeriod(
+  indicator: string,
+  period: number,
+  { name = 'period', least = 1 }: { name?: string; least?: number } = {},
+): void {
   if (!Number.isInteger(period) || period < least || period > periodMax) {
     throw new RangeError(`${indicator}: ${name} must be a whole number of bars from ${least} to ${periodMax}, received "${period}"`);
   }

@@ -23,7 +23,12 @@ export class Program {
   readonly #cursor: Cursor;
   #isSealed = false;
 
-  constructor({ layout, cursor, calendar, intervalCount }: { layout: SlotLayout; cursor: Cursor; calendar: Calendar; intervalCount: number }) {
+  constructor({
+    layout,
+    cursor,
+    calendar,
+    intervalCount,
+  }: { layout: SlotLayout; cursor: Cursor; calendar: Calendar; intervalCount: number }) {
     this.#layout = layout;
     this.#cursor = cursor;
     this.calendar = calendar;

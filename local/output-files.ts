@@ -1,0 +1,59 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
+import type { Outcome } from '../core/bucket-state.ts';
+import type { Quarantined } from '../core/reasons.ts';
+
+export type OutputFileOptions = { readonly bars?: string; readonly signals?: string; readonly late?: string; readonly quarantine?: string };
+
+const bufferCharacters = 1 << 18;
+
+/** The outputs that a user asked for, as NDJSON in the order they were emitted. `-` is standard output. */
+export class OutputFiles {
+  readonly #files: { readonly [name in keyof Required<OutputFileOptions>]: LineFile | undefined };
+
+  constructor({ bars, signals, late, quarantine }: OutputFileOptions) {
+    const open = (path: string | undefined) => (path === undefined ? undefined : new LineFile(path));
+    this.#files = { bars: open(bars), signals: open(signals), late: open(late), quarantine: open(quarantine) };
+  }
+
+  write({ bars, signals, late, quarantined }: Outcome): void {
+    const { bars: barFile, signals: signalFile, late: lateFile } = this.#files;
+    if (barFile !== undefined) for (const bar of bars) barFile.write(bar);
+    if (signalFile !== undefined) for (const signal of signals) signalFile.write(signal);
+    if (lateFile !== undefined) for (const trade of late) lateFile.write(trade);
+    this.writeQuarantined(quarantined);
+  }
+
+  writeQuarantined(quarantined: readonly Quarantined[]): void {
+    const file = this.#files.quarantine;
+    if (file !== undefined) for (const entry of quarantined) file.write(entry);
+  }
+
+  close(): void {
+    for (const file of Object.values(this.#files)) file?.close();
+  }
+}
+
+class LineFile {
+  readonly #descriptor: number;
+  #lines = '';
+
+  constructor(path: string) {
+    this.#descriptor = path === '-' ? 1 : openSync(path, 'w');
+  }
+
+  write(value: unknown): void {
+    this.#lines += `${JSON.stringify(value)}\n`;
+    if (this.#lines.length >= bufferCharacters) this.#flush();
+  }
+
+  close(): void {
+    this.#flush();
+    if (this.#descriptor !== 1) closeSync(this.#descriptor);
+  }
+
+  #flush(): void {
+    let bytes = Buffer.from(this.#lines);
+    this.#lines = '';
+    while (bytes.length > 0) bytes = bytes.subarray(writeSync(this.#descriptor, bytes));
+  }
+}

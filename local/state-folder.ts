@@ -1,0 +1,6 @@
+import { join } from 'node:path';
+
+/** The files of one pipeline's durable state. */
+export const tapePath = (stateFolder: string) => join(stateFolder, 'tape.sqlite');
+export const checkpointsPath = (stateFolder: string) => join(stateFolder, 'checkpoints.sqlite');
+export const historyPath = (stateFolder: string) => join(stateFolder, 'history.duckdb');

@@ -1,0 +1,115 @@
+import type { Signal } from '../core/signal.ts';
+import { countText } from './progress.ts';
+import type { RunNow } from './run.ts';
+
+type Stream = { readonly isTTY?: boolean; readonly columns?: number; write(text: string): unknown };
+
+const terminalEveryMs = 250;
+const plainEveryMs = 2_000;
+const signalsOnScreen = 12;
+const rateOverMs = 5_000;
+
+/** The compact live picture of a running pipeline: a screen that renews itself on a terminal, else a line now and then and one a signal. */
+export class View {
+  readonly #stream: Stream;
+  readonly #title: string;
+  readonly #isTerminal: boolean;
+  readonly #isColoured: boolean;
+  #shownMs = Number.NEGATIVE_INFINITY;
+  #linesUp = 0;
+  #lastSignalId = '';
+  #history: { readonly atMs: number; readonly trades: number }[] = [];
+
+  constructor({
+    title,
+    stream = process.stdout,
+    env = process.env,
+  }: { readonly title: string; readonly stream?: Stream; readonly env?: NodeJS.ProcessEnv }) {
+    this.#title = title;
+    this.#stream = stream;
+    this.#isTerminal = stream.isTTY === true && env['TERM'] !== 'dumb';
+    this.#isColoured = this.#isTerminal && !env['NO_COLOR'];
+  }
+
+  show(now: RunNow, isLast = false): void {
+    const atMs = performance.now();
+    if (!isLast && atMs - this.#shownMs < (this.#isTerminal ? terminalEveryMs : plainEveryMs)) return;
+    this.#shownMs = atMs;
+    this.#history.push({ atMs, trades: now.trades });
+    while (this.#history.length > 2 && atMs - (this.#history[0] as { atMs: number }).atMs > rateOverMs) this.#history.shift();
+    if (this.#isTerminal) this.#draw(now);
+    else this.#writeLines(now);
+  }
+
+  #draw(now: RunNow): void {
+    const width = Math.max(40, this.#stream.columns ?? 100);
+    const lines = [
+      this.#bold(this.#title),
+      `${this.#numbers(now)}`,
+      '',
+      this.#dim('last signals'),
+      ...now.signals
+        .slice(-signalsOnScreen)
+        .toReversed()
+        .map((signal) => this.#signalLine(signal)),
+    ];
+    const up = this.#linesUp > 0 ? `\u001b[${this.#linesUp}A\r` : '';
+    this.#stream.write(`${up}${lines.map((line) => `\u001b[K${cut(line, width)}\n`).join('')}\u001b[J`);
+    this.#linesUp = lines.length;
+  }
+
+  #writeLines(now: RunNow): void {
+    const fresh = now.signals.slice(now.signals.findIndex(({ signalId }) => signalId === this.#lastSignalId) + 1).slice(-signalsOnScreen);
+    for (const signal of fresh) this.#stream.write(`${this.#signalLine(signal)}\n`);
+    this.#lastSignalId = now.signals.at(-1)?.signalId ?? '';
+    this.#stream.write(`${this.#numbers(now)}\n`);
+  }
+
+  #numbers({ trades, bars, late, quarantined, greatestEventTimeMs }: RunNow): string {
+    const lag = Number.isFinite(greatestEventTimeMs)
+      ? ` · watermark ${new Date(greatestEventTimeMs).toISOString().slice(11, 19)}, ${lagText(Date.now() - greatestEventTimeMs)} behind`
+      : '';
+    return `${countText(trades)} trades (${countText(this.#rate())}/s) · ${countText(bars)} bars · ${countText(late)} late · ${countText(quarantined)} quarantined${lag}`;
+  }
+
+  #rate(): number {
+    const first = this.#history[0];
+    const last = this.#history.at(-1);
+    if (first === undefined || last === undefined || last.atMs === first.atMs) return 0;
+    return Math.round(((last.trades - first.trades) * 1000) / (last.atMs - first.atMs));
+  }
+
+  #signalLine({ windowEndMs, side, intent, symbol, price, strategy, reasons }: Signal): string {
+    const time = new Date(windowEndMs).toISOString().slice(11, 19);
+    const word = side === 'buy' ? this.#green('BUY ') : this.#red('SELL');
+    return `${time}  ${word} ${symbol.padEnd(6)} ${String(price).padStart(9)}  ${intent.padEnd(5)}  ${strategy}: ${reasons.join('; ')}`;
+  }
+
+  #bold = (text: string) => this.#paint(text, '1');
+  #dim = (text: string) => this.#paint(text, '2');
+  #green = (text: string) => this.#paint(text, '32');
+  #red = (text: string) => this.#paint(text, '31');
+  #paint(text: string, code: string): string {
+    return this.#isColoured ? `\u001b[${code}m${text}\u001b[0m` : text;
+  }
+}
+
+function lagText(ms: number): string {
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  return ms < 172_800_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 86_400_000)} days`;
+}
+
+/** Cuts a line to the terminal's width; colour codes take no room. */
+function cut(line: string, width: number): string {
+  let room = width;
+  let text = '';
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colour codes begin with the escape character
+  for (const part of line.split(/(\u001b\[\d+m)/)) {
+    if (part.startsWith('\u001b')) text += part;
+    else {
+      text += part.slice(0, room);
+      room = Math.max(0, room - part.length);
+    }
+  }
+  return text;
+}

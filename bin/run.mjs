@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import Module from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -6,6 +7,7 @@ import { ensureInstalled, node24Path, nodeMajorMin, root } from './setup.mjs';
 
 const parentPollMs = 100;
 const interruptForwardMs = 500;
+const shells = new Set(['sh', 'dash', 'ash', 'bash', 'busybox']);
 
 /** Sets up if need be, then runs a script of this repository on Node 24: in this process if it is one, else in a child that it stands for. */
 export function runOnNode24(script, args) {
@@ -57,8 +59,19 @@ function runInChild(node, path, args) {
 /** npm does not end its children when it is killed, and a pipeline that nobody can see would go on. */
 function whenNpmDies(end) {
   if (process.env.npm_command === undefined && process.env.npm_execpath === undefined) return;
-  const parent = process.ppid;
-  setInterval(() => process.ppid !== parent && end(), parentPollMs).unref();
+  const parents = startedBy();
+  setInterval(() => startedBy() !== parents && end(), parentPollMs).unref();
+}
+
+/** Our parent and, where that is the shell that npm put between, which would outlive it, the shell's parent too. */
+function startedBy() {
+  try {
+    const [, name, parent] = /^\d+ \((.*)\) \S (\d+)/s.exec(readFileSync(`/proc/${process.ppid}/stat`, 'latin1'));
+    return shells.has(name) ? `${process.ppid} ${parent}` : `${process.ppid}`;
+  } catch {
+    // Only Linux has /proc, and elsewhere the shell makes way for its last command.
+    return `${process.ppid}`;
+  }
 }
 
 /** In a child `--disable-warning` does this; there is no such switch for a process that already runs. */

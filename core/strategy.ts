@@ -11,9 +11,9 @@ import { type Cursor, Program, SlotLayout } from './indicators/program.ts';
 import { rateOfChange } from './indicators/rate-of-change.ts';
 import { rsi } from './indicators/rsi.ts';
 import { sma } from './indicators/sma.ts';
-import { timeframeMsOf, timeframeOf } from './indicators/timeframe.ts';
 import { vwapSession } from './indicators/vwap-session.ts';
 import { zScore } from './indicators/z-score.ts';
+import { intervalText, parseInterval } from './interval.ts';
 import type { StrategyReason } from './reasons.ts';
 import type { Side, Signal } from './signal.ts';
 import { signalIdOf } from './signal-id.ts';
@@ -233,14 +233,12 @@ function timeframeAt(intervalIndex: number, program: Program, { barRows, layout,
   program.assertOpen();
   const row = barRows[intervalIndex] ?? new BarRow(layout, intervalIndex);
   barRows[intervalIndex] = row;
-  return { bar: new BarSource(program, row, `bar${timeframeOf(windowSizesMs[intervalIndex] as number)}`), ...indicators };
+  return { bar: new BarSource(program, row, `bar${intervalText(windowSizesMs[intervalIndex] as number)}`), ...indicators };
 }
 
 function intervalIndexOf(interval: string, windowSizesMs: readonly number[]): number {
-  const windowSizeMs = timeframeMsOf(interval);
-  if (windowSizeMs === undefined) throw new RangeError(`timeframe must be like '5m' (ms, s, m, h, d), received "${interval}"`);
-  const index = windowSizesMs.indexOf(windowSizeMs);
-  const kept = windowSizesMs.map(timeframeOf).join(', ');
+  const index = windowSizesMs.indexOf(parseInterval(interval));
+  const kept = windowSizesMs.map(intervalText).join(', ');
   if (index < 0) throw new RangeError(`no bars are kept for timeframe "${interval}": add '${interval}' to intervals (now: ${kept})`);
   return index;
 }
@@ -320,9 +318,8 @@ function raise(
   slots: Float64Array,
   base: number,
 ): Signal {
-  const interval = timeframeOf(windowSizesMs[0] as number);
   return {
-    signalId: signalIdOf({ generation, strategy: name, symbol, interval, windowStartMs }),
+    signalId: signalIdOf({ generation, strategy: name, symbol, interval: intervalText(windowSizesMs[0] as number), windowStartMs }),
     symbol,
     strategy: name,
     side,
@@ -361,7 +358,7 @@ function fingerprintOf(compiled: readonly Compiled[], { windowSizesMs, calendar,
     const guards = Object.entries(strategy.guards).map(([name, value]) => `${name}=${value}`);
     return `${JSON.stringify(strategy.name)}[${guards.join(' ')}][${program.labels.join(' ')}]`;
   });
-  return [`${layout.slotCount} slots`, windowSizesMs.map(timeframeOf).join(','), calendar.name, ...parts].join('|');
+  return [`${layout.slotCount} slots`, windowSizesMs.map(intervalText).join(','), calendar.name, ...parts].join('|');
 }
 
 function messageOf(error: unknown): string {

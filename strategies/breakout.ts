@@ -6,7 +6,8 @@ export default defineStrategy('breakout', { cooldownMs: 60_000 }, ({ bar, donchi
   const exit = donchian(bar, 10);
   const average = vwapSession(bar);
   return () => {
-    if (above(bar.close, entry.upper.previous) && above(bar.close, average)) return buy(['closed above the 20-bar high', 'above session vwap']);
+    if (above(bar.close, entry.upper.previous) && above(bar.close, average))
+      return buy(['closed above the 20-bar high', 'above session vwap']);
     if (below(bar.close, exit.lower.previous)) return sell('closed below the 10-bar low');
     return hold();
   };

@@ -51,13 +51,16 @@ describe('the calendar "us-equities"', () => {
     );
   });
 
-  it.each([1988, 1999, 2006, 2007, 2013, 2024, 2025, 2026, 2036])('changes its clocks in %i on the same days as the time zone database', (year) => {
-    // A day in New York begins at 04:00 UTC in summer and at 05:00 in winter.
-    for (let day = Date.UTC(year, 0, 1); day < Date.UTC(year + 1, 0, 1); day += dayMs) {
-      const offsetHours = 24 - Number(newYorkHour.format(day));
-      expect(newYork.sessionDayOf(day + offsetHours * 3_600_000) - newYork.sessionDayOf(day + offsetHours * 3_600_000 - 1)).toBe(1);
-    }
-  });
+  it.each([1988, 1999, 2006, 2007, 2013, 2024, 2025, 2026, 2036])(
+    'changes its clocks in %i on the same days as the time zone database',
+    (year) => {
+      // A day in New York begins at 04:00 UTC in summer and at 05:00 in winter.
+      for (let day = Date.UTC(year, 0, 1); day < Date.UTC(year + 1, 0, 1); day += dayMs) {
+        const offsetHours = 24 - Number(newYorkHour.format(day));
+        expect(newYork.sessionDayOf(day + offsetHours * 3_600_000) - newYork.sessionDayOf(day + offsetHours * 3_600_000 - 1)).toBe(1);
+      }
+    },
+  );
 
   it.each([
     { change: 'spring 2024', at: '2024-03-11T07:59:59.999Z', open: false },

@@ -1,0 +1,225 @@
+import { ATR, BollingerBands, EMA, MACD, RSI } from 'trading-signals';
+import { calendarOf } from '../core/calendar.ts';
+import { atr } from '../core/indicators/atr.ts';
+import { BarRow, BarSource } from '../core/indicators/bar-source.ts';
+import { bollinger } from '../core/indicators/bollinger.ts';
+import type { ClosedBar } from '../core/indicators/closed-bar.ts';
+import { ema } from '../core/indicators/ema.ts';
+import { macd } from '../core/indicators/macd.ts';
+import { Program, publish, type Series, SlotLayout, type Step } from '../core/indicators/program.ts';
+import { rsi } from '../core/indicators/rsi.ts';
+
+export type IndicatorBench = {
+  readonly name: string;
+  readonly symbolCount: number;
+  /** Million updates a second, median over the rounds. */
+  readonly ours: number;
+  readonly tradingSignals: number;
+  readonly timesFaster: number;
+  /** Greatest difference of the answers over the greater of 1 and the peer's answer. */
+  readonly differenceMax: number;
+};
+
+/**
+ * Updates a second of our indicators and those of trading-signals, on the same values in one process. Everybody takes turns in every
+ * round, as in a process that runs several strategies; the values are dealt to one symbol, then to as many as the market has. Answers are
+ * compared on a pass of their own.
+ */
+export function benchIndicators({ valueCount = 1_000_000, rounds = 7, symbolCounts = [1, 1_500] } = {}): IndicatorBench[] {
+  const candles = randomCandles(valueCount);
+  return symbolCounts.flatMap((symbolCount) => {
+    const differences = contests.map((contest) => differenceMaxOf(contest, candles, symbolCount));
+    const seconds = contests.map(() => ({ ours: [] as number[], peer: [] as number[] }));
+    for (let round = 0; round < rounds; round++) {
+      for (const [i, { ours, peer }] of contests.entries()) {
+        seconds[i]?.ours.push(secondsOf(ours(symbolCount), candles));
+        seconds[i]?.peer.push(secondsOf(peer(symbolCount), candles));
+      }
+    }
+    return contests.map(({ name }, i) => {
+      const ours = valueCount / medianOf(seconds[i]?.ours ?? []) / 1e6;
+      const tradingSignals = valueCount / medianOf(seconds[i]?.peer ?? []) / 1e6;
+      return { name, symbolCount, ours, tradingSignals, timesFaster: ours / tradingSignals, differenceMax: differences[i] ?? Number.NaN };
+    });
+  });
+}
+
+type Candles = { readonly high: Float64Array; readonly low: Float64Array; readonly close: Float64Array };
+
+/** Takes all candles, dealt to the symbols in turn; hands each answer, NaN for none, to `visit`. */
+type Run = (candles: Candles, visit?: (value: number) => void) => void;
+
+type Contest = { readonly name: string; readonly ours: (symbolCount: number) => Run; readonly peer: (symbolCount: number) => Run };
+
+// Each loop is written out: a loop shared by all would be fair to nobody, for the compiler could inline none of them.
+const contests: readonly Contest[] = [
+  {
+    name: 'EMA 20',
+    ours: (symbolCount) => oursOf(symbolCount, (bar) => ema(bar.close, 20, { seed: 'first' })),
+    peer: (symbolCount) => {
+      const peers = Array.from({ length: symbolCount }, () => new EMA(20));
+      return ({ close }, visit) => {
+        for (let i = 0, symbol = 0; i < close.length; i++, symbol = symbol + 1 === symbolCount ? 0 : symbol + 1) {
+          const peer = peers[symbol] as EMA;
+          const answer = peer.update(close[i] as number, false);
+          if (visit !== undefined) visit(peer.isStable ? answer : Number.NaN);
+        }
+      };
+    },
+  },
+  {
+    name: 'RSI 14',
+    ours: (symbolCount) => oursOf(symbolCount, (bar) => rsi(bar.close, 14)),
+    peer: (symbolCount) => {
+      const peers = Array.from({ length: symbolCount }, () => new RSI(14));
+      return ({ close }, visit) => {
+        for (let i = 0, symbol = 0; i < close.length; i++, symbol = symbol + 1 === symbolCount ? 0 : symbol + 1) {
+          const answer = (peers[symbol] as RSI).update(close[i] as number, false);
+          if (visit !== undefined) visit(answer ?? Number.NaN);
+        }
+      };
+    },
+  },
+  {
+    name: 'ATR 14',
+    ours: (symbolCount) => oursOf(symbolCount, (bar) => atr(bar, 14), { takesBars: true }),
+    peer: (symbolCount) => {
+      const peers = Array.from({ length: symbolCount }, () => new ATR(14));
+      return ({ high, low, close }, visit) => {
+        for (let i = 0, symbol = 0; i < close.length; i++, symbol = symbol + 1 === symbolCount ? 0 : symbol + 1) {
+          const candle = { high: high[i] as number, low: low[i] as number, close: close[i] as number };
+          const answer = (peers[symbol] as ATR).update(candle, false);
+          if (visit !== undefined) visit(answer ?? Number.NaN);
+        }
+      };
+    },
+  },
+  {
+    name: 'MACD 12 26 9',
+    ours: (symbolCount) => oursOf(symbolCount, (bar) => macd(bar.close, { seed: 'first' }).histogram),
+    peer: (symbolCount) => {
+      const peers = Array.from({ length: symbolCount }, () => new MACD(new EMA(12), new EMA(26), new EMA(9)));
+      return ({ close }, visit) => {
+        for (let i = 0, symbol = 0; i < close.length; i++, symbol = symbol + 1 === symbolCount ? 0 : symbol + 1) {
+          const answer = (peers[symbol] as MACD).update(close[i] as number, false);
+          if (visit !== undefined) visit(answer?.histogram ?? Number.NaN);
+        }
+      };
+    },
+  },
+  {
+    name: 'Bollinger 20 2',
+    ours: (symbolCount) => oursOf(symbolCount, (bar) => bollinger(bar.close, 20, 2).upper),
+    peer: (symbolCount) => {
+      const peers = Array.from({ length: symbolCount }, () => new BollingerBands(20, 2));
+      return ({ close }, visit) => {
+        for (let i = 0, symbol = 0; i < close.length; i++, symbol = symbol + 1 === symbolCount ? 0 : symbol + 1) {
+          const answer = (peers[symbol] as BollingerBands).update(close[i] as number, false);
+          if (visit !== undefined) visit(answer?.upper ?? Number.NaN);
+        }
+      };
+    },
+  },
+];
+
+/** Our side of the same work: high, low and close go in, and the steps of the indicator run. */
+function oursOf(symbolCount: number, make: (bar: BarSource) => Series, { takesBars = false } = {}): Run {
+  const layout = new SlotLayout();
+  const program = new Program({
+    layout,
+    cursor: { slots: new Float64Array(0), base: 0 },
+    calendar: calendarOf('always'),
+    intervalCount: 1,
+  });
+  const source = new BarSource(program, new BarRow(layout, 0), 'bar');
+  const closeSlot = source.close.slot;
+  const answerSlot = make(source).slot;
+  const steps = program.steps[0] ?? [];
+  const slots = new Float64Array(layout.slotCount * symbolCount);
+  for (let symbol = 0; symbol < symbolCount; symbol++) slots.set(layout.initialValues(), symbol * layout.slotCount);
+  return ({ high, low, close }, visit) => {
+    const bar: ClosedBar = { ...anyBar };
+    const end = slots.length;
+    const slotCount = layout.slotCount;
+    for (let i = 0, base = 0; i < close.length; i++, base = base + slotCount === end ? 0 : base + slotCount) {
+      if (takesBars) {
+        bar.high = high[i] as number;
+        bar.low = low[i] as number;
+        bar.close = close[i] as number;
+      } else publish(slots, base + closeSlot, close[i] as number);
+      for (let step = 0; step < steps.length; step++) (steps[step] as Step)(slots, base, bar);
+      if (visit !== undefined) visit(slots[base + answerSlot] as number);
+    }
+  };
+}
+
+const anyBar: ClosedBar = {
+  symbol: 'IBM',
+  windowStartMs: 0,
+  windowEndMs: 60_000,
+  open: 1.5,
+  high: 1.5,
+  low: 1.5,
+  close: 1.5,
+  volume: 1,
+  notional: 1.5,
+  tradeCount: 1,
+};
+
+function differenceMaxOf({ name, ours, peer }: Contest, candles: Candles, symbolCount: number): number {
+  const expected: number[] = [];
+  peer(symbolCount)(candles, (answer) => expected.push(answer));
+  let differenceMax = 0;
+  let compared = 0;
+  let i = 0;
+  ours(symbolCount)(candles, (answer) => {
+    const theirs = expected[i++] as number;
+    if (Number.isNaN(answer)) return;
+    compared++;
+    differenceMax = Math.max(differenceMax, Math.abs(answer - theirs) / Math.max(1, Math.abs(theirs)));
+  });
+  const warmingUp = 40 * symbolCount;
+  if (compared < candles.close.length - warmingUp)
+    throw new Error(`${name}: only ${compared} of ${candles.close.length} answers could be compared`);
+  return differenceMax;
+}
+
+/** Seeded, so that every run has the same prices. */
+function randomCandles(count: number): Candles {
+  const [high, low, close] = [new Float64Array(count), new Float64Array(count), new Float64Array(count)];
+  let seed = 20131007;
+  let price = 100;
+  for (let i = 0; i < count; i++) {
+    const open = price;
+    seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
+    price = Math.max(1, Math.round(100 * (price + (seed / 2 ** 32 - 0.5) * 0.2)) / 100);
+    high[i] = Math.max(open, price) + 0.01;
+    low[i] = Math.min(open, price) - 0.01;
+    close[i] = price;
+  }
+  return { high, low, close };
+}
+
+function secondsOf(run: Run, candles: Candles): number {
+  const startMs = performance.now();
+  run(candles);
+  return (performance.now() - startMs) / 1_000;
+}
+
+function medianOf(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] as number;
+}
+
+if (import.meta.main) {
+  for (const { name, symbolCount, ours, tradingSignals, timesFaster, differenceMax } of benchIndicators()) {
+    const columns = [
+      name.padEnd(16),
+      `${symbolCount} symbols`.padEnd(12),
+      `${ours.toFixed(1).padStart(6)} M/s`,
+      `trading-signals ${tradingSignals.toFixed(1).padStart(6)} M/s`,
+      `${timesFaster.toFixed(1)}x`,
+      `difference ${differenceMax.toExponential(1)}`,
+    ];
+    process.stdout.write(`${columns.join('  ')}\n`);
+  }
+}

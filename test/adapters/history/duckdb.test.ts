@@ -124,16 +124,16 @@ describe('the DuckDB file', () => {
   });
 
   it('streams more bars than its memory holds, in order, while more are written', async () => {
-    const history = await openDuckDbHistory(join(folder, 'large.duckdb'), { memoryLimit: '64MB' });
-    const barCount = 600_000;
-    for (let minute = 0; minute < 12; minute++) await history.writeBars(minuteBars(minute, 50_000));
+    const history = await openDuckDbHistory(join(folder, 'large.duckdb'), { memoryLimit: '128MB' });
+    const barCount = 1_200_000;
+    for (let minute = 0; minute < 24; minute++) await history.writeBars(minuteBars(minute, 50_000));
     let seen = 0;
     let last = '';
     for await (const { symbol, windowStartMs } of history.bars()) {
       const key = `${symbol}/${String(windowStartMs).padStart(12, '0')}`;
       if (key <= last) throw new Error(`${key} came after ${last}`);
       last = key;
-      if (seen++ % 100_000 === 0) await history.writeBars(minuteBars(1_000, 10));
+      if (seen++ % 200_000 === 0) await history.writeBars(minuteBars(1_000, 10));
     }
     expect(seen).toBe(barCount);
     await history.close();

@@ -1,7 +1,6 @@
 import type { TradeBatch } from '../../core/trade.ts';
 import { symbolBytesMax, tradeIdBytesMax, tradeIdNumberOf } from '../../core/trade.ts';
 import { InputError } from '../errors.ts';
-import { hashByte, hashSeed } from './byte-table.ts';
 import { cellsOf, tradeOfCells } from './csv-row.ts';
 import type { FeedOutput } from './feed.ts';
 import type { LineFeedFormat, LineReader } from './lines.ts';
@@ -85,7 +84,7 @@ class CsvReader implements LineReader {
       at++;
       switch (kinds[column]) {
         case 1:
-          at = this.#scanSymbol(bytes, at);
+          at = this.#scanSymbol(bytes, view, at);
           break;
         case 2:
           at = scanWhole(bytes, view, at, values, eventTimeSlot);
@@ -100,7 +99,7 @@ class CsvReader implements LineReader {
           at = this.#scanTradeId(bytes, view, at);
           break;
         case 6:
-          at = this.#scanConditions(bytes, at);
+          at = this.#scanConditions(bytes, view, at);
           break;
         default:
           at = afterPlainCell(bytes, at);
@@ -124,20 +123,14 @@ class CsvReader implements LineReader {
     return at + 1;
   }
 
-  #scanSymbol(bytes: Uint8Array, start: number): number {
-    let end = start;
-    let hash = hashSeed;
-    let byte = bytes[end] as number;
-    while (isPlain(byte)) {
-      hash = hashByte(hash, byte);
-      byte = bytes[++end] as number;
-    }
-    let symbol = this.#symbols.find(bytes, start, end, hash);
+  #scanSymbol(bytes: Uint8Array, view: DataView, start: number): number {
+    const end = afterPlainCell(bytes, start);
+    let symbol = this.#symbols.find(view, start, end);
     if (symbol < 0) {
       if (end - start > symbolBytesMax) return -1;
       const text = asciiOf(bytes, start, end);
       if (!isSymbol(text) || text.trim() !== text) return -1;
-      symbol = this.#symbols.add(bytes, start, end, hash, text);
+      symbol = this.#symbols.add(view, start, end, text);
     }
     this.#symbol = symbol;
     return end;
@@ -145,7 +138,7 @@ class CsvReader implements LineReader {
 
   #scanTradeId(bytes: Uint8Array, view: DataView, start: number): number {
     const numberEnd = scanWhole(bytes, view, start, this.#values, tradeIdSlot);
-    if (numberEnd >= 0 && !isPlain(bytes[numberEnd] as number)) return numberEnd;
+    if (numberEnd >= 0 && isPlain[bytes[numberEnd] as number] === 0) return numberEnd;
     const end = afterPlainCell(bytes, start);
     if (end - start > tradeIdBytesMax) return -1;
     const tradeId = asciiOf(bytes, start, end);
@@ -156,21 +149,15 @@ class CsvReader implements LineReader {
   }
 
   /** Equal texts have equal values, so a list is looked up as it is written and parsed when it is new. */
-  #scanConditions(bytes: Uint8Array, start: number): number {
-    let end = start;
-    let hash = hashSeed;
-    let byte = bytes[end] as number;
-    while (isPlain(byte)) {
-      hash = hashByte(hash, byte);
-      byte = bytes[++end] as number;
-    }
+  #scanConditions(bytes: Uint8Array, view: DataView, start: number): number {
+    const end = afterPlainCell(bytes, start);
     if (end === start) return end;
-    let entry = this.#conditionSets.find(bytes, start, end, hash);
+    let entry = this.#conditionSets.find(view, start, end);
     if (entry < 0) {
       const isKept = this.#conditionSets.count < conditionTextsMax;
       const conditions = isKept ? conditionsOf(asciiOf(bytes, start, end).split(/[; ]/)) : undefined;
       if (conditions === undefined) return -1;
-      entry = this.#conditionSets.add(bytes, start, end, hash, conditions);
+      entry = this.#conditionSets.add(view, start, end, conditions);
     }
     this.#conditions = entry;
     return end;
@@ -213,10 +200,9 @@ function invalidHeader(message: string): InputError {
 /** The offset behind a cell of plain ASCII, which is where the first other byte is. */
 function afterPlainCell(bytes: Uint8Array, start: number): number {
   let at = start;
-  while (isPlain(bytes[at] as number)) at++;
+  while (isPlain[bytes[at] as number] === 1) at++;
   return at;
 }
 
-function isPlain(byte: number): boolean {
-  return byte >= blank && byte < deleteCharacter && byte !== comma && byte !== quote;
-}
+/** 1 for the characters that stand for themselves in a cell. */
+const isPlain = Uint8Array.from({ length: 256 }, (_, byte) => Number(byte >= blank && byte < deleteCharacter && byte !== comma && byte !== quote));

@@ -1,6 +1,5 @@
 import type { TradeBatch } from '../../core/trade.ts';
 import { tradeIdBytesMax, tradeIdNumberOf, symbolBytesMax } from '../../core/trade.ts';
-import { hashByte, hashSeed } from './byte-table.ts';
 import type { FeedOutput } from './feed.ts';
 import type { LineFeedFormat, LineReader } from './lines.ts';
 import { asciiOf, LineFeed, lineBytesMaxDefault, lineFeed } from './lines.ts';
@@ -44,6 +43,27 @@ const tab = 0x09;
 const carriageReturn = 0x0d;
 const deleteCharacter = 0x7f;
 
+/** 1 for the characters that stand for themselves in a JSON string. */
+const isPlain = Uint8Array.from({ length: 256 }, (_, byte) => Number(byte >= blank && byte < deleteCharacter && byte !== quote && byte !== backslash));
+/** 1 for the characters of a list of plain strings, but for the bracket at its end. */
+const isPlainInList = isPlain.map((is, byte) => (byte === closeBracket ? 0 : byte === quote ? 1 : is));
+
+/** Four characters as the number that they are in memory, the first lowest. */
+const wordSymb = 0x626d7973;
+const wordBolQuote = 0x226c6f62;
+const wordEven = 0x6e657665;
+const wordTTim = 0x6d695474;
+const wordEMsQuote = 0x22734d65;
+const wordPric = 0x63697270;
+const wordIceQuote = 0x22656369;
+const wordSize = 0x657a6973;
+const wordIzeQuote = 0x22657a69;
+const wordTrad = 0x64617274;
+const wordEIdQuote = 0x22644965;
+const wordCond = 0x646e6f63;
+const wordItio = 0x6f697469;
+const wordOnsQuote = 0x22736e6f;
+
 /**
  * Reads a line of plain ASCII straight from its bytes, without a string or an object. Everything unusual is left to the careful path:
  * the scanner only ever accepts what that accepts, with the same values.
@@ -73,20 +93,22 @@ class NdjsonReader implements LineReader {
     this.#tradeIdText = '';
     this.#conditions = -1;
     let seen = 0;
-    let at = afterBlanks(bytes, start);
+    let at = bytes[start] === openBrace ? start : afterBlanks(bytes, start);
     if (bytes[at] !== openBrace) return -1;
     do {
-      const key = afterBlanks(bytes, at + 1) + 1;
-      if (bytes[key - 1] !== quote) return -1;
-      const field = fieldAt(view, key);
-      at = field === 0 ? afterPlainString(bytes, key) : key + (field >> 8);
+      at++;
+      if (bytes[at] !== quote) at = afterBlanks(bytes, at);
+      if (bytes[at] !== quote) return -1;
+      const field = fieldAt(view, at + 1);
+      at = field === 0 ? afterPlainString(bytes, at + 1) : at + 1 + (field >> 8);
       if (at < 0) return -1;
-      at = afterBlanks(bytes, at);
+      if (bytes[at] !== colon) at = afterBlanks(bytes, at);
       if (bytes[at] !== colon) return -1;
-      at = afterBlanks(bytes, at + 1);
+      at++;
+      if ((bytes[at] as number) <= blank) at = afterBlanks(bytes, at);
       switch (field & 0xff) {
         case symbolBit:
-          at = this.#scanSymbol(bytes, at);
+          at = this.#scanSymbol(bytes, view, at);
           break;
         case eventTimeBit:
           at = scanWhole(bytes, view, at, values, eventTimeSlot);
@@ -101,17 +123,18 @@ class NdjsonReader implements LineReader {
           at = this.#scanTradeId(bytes, view, at);
           break;
         case conditionsBit:
-          at = this.#scanConditions(bytes, at);
+          at = this.#scanConditions(bytes, view, at);
           break;
         default:
           at = afterPlainScalar(bytes, at);
       }
       if (at < 0) return -1;
       seen |= field;
-      at = afterBlanks(bytes, at);
+      if ((bytes[at] as number) <= blank) at = afterBlanks(bytes, at);
     } while (bytes[at] === comma);
     if (bytes[at] !== closeBrace || (seen & requiredBits) !== requiredBits) return -1;
-    at = afterBlanks(bytes, at + 1);
+    at++;
+    if (bytes[at] !== lineFeed) at = afterBlanks(bytes, at);
     if (bytes[at] !== lineFeed) return -1;
     const conditionSetNumber = this.#conditions < 0 ? 0 : this.#conditionSets.numberIn(batch, this.#conditions);
     if (conditionSetNumber > 0xffff) return -1;
@@ -127,26 +150,20 @@ class NdjsonReader implements LineReader {
     return at + 1;
   }
 
-  #scanSymbol(bytes: Uint8Array, quoteAt: number): number {
+  #scanSymbol(bytes: Uint8Array, view: DataView, quoteAt: number): number {
     if (bytes[quoteAt] !== quote) return -1;
     const start = quoteAt + 1;
-    let end = start;
-    let hash = hashSeed;
-    let byte = bytes[end] as number;
-    while (byte !== quote) {
-      if (byte < blank || byte >= deleteCharacter || byte === backslash) return -1;
-      hash = hashByte(hash, byte);
-      byte = bytes[++end] as number;
-    }
-    let symbol = this.#symbols.find(bytes, start, end, hash);
+    const next = afterPlainString(bytes, start);
+    if (next < 0) return -1;
+    let symbol = this.#symbols.find(view, start, next - 1);
     if (symbol < 0) {
-      if (end - start > symbolBytesMax) return -1;
-      const text = asciiOf(bytes, start, end);
+      if (next - 1 - start > symbolBytesMax) return -1;
+      const text = asciiOf(bytes, start, next - 1);
       if (!isSymbol(text)) return -1;
-      symbol = this.#symbols.add(bytes, start, end, hash, text);
+      symbol = this.#symbols.add(view, start, next - 1, text);
     }
     this.#symbol = symbol;
-    return end + 1;
+    return next;
   }
 
   #scanTradeId(bytes: Uint8Array, view: DataView, start: number): number {
@@ -165,22 +182,16 @@ class NdjsonReader implements LineReader {
   }
 
   /** Equal texts have equal values, so a list is looked up as it is written and parsed when it is new. */
-  #scanConditions(bytes: Uint8Array, start: number): number {
+  #scanConditions(bytes: Uint8Array, view: DataView, start: number): number {
     if (bytes[start] !== openBracket) return -1;
-    let end = start;
-    let hash = hashSeed;
-    let byte = openBracket;
-    while (byte !== closeBracket) {
-      if (byte < blank || byte >= deleteCharacter || byte === backslash) return -1;
-      hash = hashByte(hash, byte);
-      byte = bytes[++end] as number;
-    }
-    end++;
-    let entry = this.#conditionSets.find(bytes, start, end, hash);
+    let end = start + 1;
+    while (isPlainInList[bytes[end] as number] === 1) end++;
+    if (bytes[end++] !== closeBracket) return -1;
+    let entry = this.#conditionSets.find(view, start, end);
     if (entry < 0) {
       const conditions = this.#conditionSets.count < conditionTextsMax ? conditionsOfText(asciiOf(bytes, start, end)) : undefined;
       if (conditions === undefined) return -1;
-      entry = this.#conditionSets.add(bytes, start, end, hash, conditions);
+      entry = this.#conditionSets.add(view, start, end, conditions);
     }
     this.#conditions = entry;
     return end;
@@ -216,40 +227,22 @@ const conditionsBit = 32;
 /** The field whose name starts at `key`: its bit, and above it the length with the closing quote. 0 for another name. */
 function fieldAt(view: DataView, key: number): number {
   switch (view.getInt32(key, true)) {
-    case words.symb:
-      return view.getInt32(key + 3, true) === words['bol"'] ? symbolBit | (7 << 8) : 0;
-    case words.even:
-      return view.getInt32(key + 4, true) === words.tTim && view.getInt32(key + 8, true) === words['eMs"'] ? eventTimeBit | (12 << 8) : 0;
-    case words.pric:
-      return view.getInt32(key + 2, true) === words['ice"'] ? priceBit | (6 << 8) : 0;
-    case words.size:
-      return view.getInt32(key + 1, true) === words['ize"'] ? sizeBit | (5 << 8) : 0;
-    case words.trad:
-      return view.getInt32(key + 4, true) === words['eId"'] ? tradeIdBit | (8 << 8) : 0;
-    case words.cond:
-      return view.getInt32(key + 4, true) === words.itio && view.getInt32(key + 7, true) === words['ons"'] ? conditionsBit | (11 << 8) : 0;
+    case wordSymb:
+      return view.getInt32(key + 3, true) === wordBolQuote ? symbolBit | (7 << 8) : 0;
+    case wordEven:
+      return view.getInt32(key + 4, true) === wordTTim && view.getInt32(key + 8, true) === wordEMsQuote ? eventTimeBit | (12 << 8) : 0;
+    case wordPric:
+      return view.getInt32(key + 2, true) === wordIceQuote ? priceBit | (6 << 8) : 0;
+    case wordSize:
+      return view.getInt32(key + 1, true) === wordIzeQuote ? sizeBit | (5 << 8) : 0;
+    case wordTrad:
+      return view.getInt32(key + 4, true) === wordEIdQuote ? tradeIdBit | (8 << 8) : 0;
+    case wordCond:
+      return view.getInt32(key + 4, true) === wordItio && view.getInt32(key + 7, true) === wordOnsQuote ? conditionsBit | (11 << 8) : 0;
     default:
       return 0;
   }
 }
-
-/** Four characters as the number that they are in memory, the first lowest. */
-const words = {
-  symb: 0x626d7973,
-  'bol"': 0x226c6f62,
-  even: 0x6e657665,
-  tTim: 0x6d695474,
-  'eMs"': 0x22734d65,
-  pric: 0x63697270,
-  'ice"': 0x22656369,
-  size: 0x657a6973,
-  'ize"': 0x22657a69,
-  trad: 0x64617274,
-  'eId"': 0x22644965,
-  cond: 0x646e6f63,
-  itio: 0x6f697469,
-  'ons"': 0x22736e6f,
-} as const;
 
 function afterBlanks(bytes: Uint8Array, start: number): number {
   let at = start;
@@ -261,12 +254,8 @@ function afterBlanks(bytes: Uint8Array, start: number): number {
 /** The offset behind the closing quote of a string of plain ASCII; -1 when it has anything else in it. */
 function afterPlainString(bytes: Uint8Array, start: number): number {
   let at = start;
-  let byte = bytes[at] as number;
-  while (byte !== quote) {
-    if (byte < blank || byte >= deleteCharacter || byte === backslash) return -1;
-    byte = bytes[++at] as number;
-  }
-  return at + 1;
+  while (isPlain[bytes[at] as number] === 1) at++;
+  return bytes[at] === quote ? at + 1 : -1;
 }
 
 /** The offset behind a value that nobody asked for: a plain string, a short word or a short number; -1 for any other. */

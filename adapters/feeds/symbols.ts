@@ -22,14 +22,14 @@ export class BatchNumbers<T> {
   }
 
   /** The entry of these bytes; -1 when they were never added. */
-  find(bytes: Uint8Array, start: number, end: number, hash: number): number {
-    return this.#table.find(bytes, start, end, hash);
+  find(view: DataView, start: number, end: number): number {
+    return this.#table.find(view, start, end);
   }
 
   /** Makes bytes known that `find` did not find, and returns their entry. */
-  add(bytes: Uint8Array, start: number, end: number, hash: number, value: T): number {
+  add(view: DataView, start: number, end: number, value: T): number {
     this.#values.push(value);
-    return this.#table.add(bytes, start, end, hash);
+    return this.#table.add(view, start, end);
   }
 
   /** The number of an entry in `batch`. A batch learns of a value with its first trade, not before. */

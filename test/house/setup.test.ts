@@ -1,0 +1,66 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { root } from './project.ts';
+
+type Lock = { packages: Record<string, { version?: string; resolved?: string; optionalDependencies?: Record<string, string> }> };
+
+const lockText = readFileSync(join(root, 'package-lock.json'), 'utf8');
+const lock: Lock = JSON.parse(lockText);
+const packages = Object.entries(lock.packages).filter(([path]) => path !== '');
+
+describe('package-lock.json', () => {
+  it('names no host to fetch from', () => {
+    expect(packages.length).toBeGreaterThan(50);
+    expect(lockText).not.toContain('"resolved"');
+  });
+
+  it('has every optional package of every platform; if not, run node bin/complete-lock.mjs', () => {
+    const named = Object.values(lock.packages).flatMap(({ optionalDependencies = {} }) => Object.keys(optionalDependencies));
+    expect(named.filter((name) => lock.packages[`node_modules/${name}`]?.version === undefined)).toEqual([]);
+  });
+
+  it('pins each package that we name to one version', () => {
+    const { dependencies, devDependencies, optionalDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const versions = Object.values<string>({ ...dependencies, ...devDependencies, ...optionalDependencies });
+    expect(versions.filter((version) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual([]);
+  });
+});
+
+describe('node_modules is taken for installed', () => {
+  const wanted = {
+    '': {},
+    'node_modules/a': { version: '1.0.0' },
+    'node_modules/b-win': { version: '2.0.0', optional: true, os: ['win32'] },
+  };
+  const a = { version: '1.0.0' };
+
+  it.each<[string, object | undefined, boolean]>([
+    ['when every package is there', { 'node_modules/a': a, 'node_modules/b-win': { version: '2.0.0' } }, true],
+    ['when only an optional one lacks', { 'node_modules/a': a }, true],
+    ['when there is one more', { 'node_modules/a': a, 'node_modules/c': a }, true],
+    ['not when npm has not finished', undefined, false],
+    ['not when a package lacks', {}, false],
+    ['not when a package has another version', { 'node_modules/a': { version: '1.0.1' } }, false],
+    ['not when an optional one has another version', { 'node_modules/a': a, 'node_modules/b-win': { version: '2.0.1' } }, false],
+    ['not when it comes from another system', { 'node_modules/a': a, 'node_modules/b-win': { version: '2.0.0', os: ['win32'] } }, false],
+    ['not when it comes from another processor', { 'node_modules/a': { ...a, cpu: ['arm64'] } }, false],
+    ['when a package excludes some other system', { 'node_modules/a': { ...a, os: ['!win32'] } }, true],
+  ])('%s', (_, packages, expected) => {
+    expect(isInstalled({ wanted, installed: packages && { packages } })).toBe(expected);
+  });
+});
+
+/** The launchers are plain JavaScript without types, so they are asked through a process. */
+function isInstalled({ wanted, installed }: { wanted: object; installed: object | undefined }): boolean {
+  const code = `import { isInstalled } from './bin/setup.mjs';
+    const [wanted, installed] = JSON.parse(process.argv[1]);
+    console.log(isInstalled({ packages: wanted }, installed ?? undefined, { platform: 'linux', arch: 'x64' }));`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code, JSON.stringify([wanted, installed ?? null])], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  if (stderr !== '') throw new Error(stderr);
+  return stdout === 'true\n';
+}

@@ -5,7 +5,8 @@ const layers = {
   adapters: { layers: ['core'], packages: true, node: true },
   lambdas: { layers: ['core', 'adapters'], node: true },
   lib: { layers: ['core'], packages: ['aws-cdk-lib', 'constructs'], node: true },
-  local: { layers: ['core', 'adapters'], packages: ['commander'], node: true },
+  // The laptop's driver calls the very handler that Lambda calls.
+  local: { layers: ['core', 'adapters', 'lambdas'], packages: ['commander'], node: true },
   web: { layers: ['core'] },
 };
 

@@ -18,7 +18,7 @@ function steps() {
     {
       name: 'lint and format',
       script: tool('@biomejs/biome/bin/biome'),
-      args: ['check', '--error-on-warnings', '--no-errors-on-unmatched', ...(isFixing ? ['--write'] : [])],
+      args: ['check', '--error-on-warnings', '--diagnostic-level=warn', ...(isFixing ? ['--write'] : [])],
     },
     {
       name: 'layers',

@@ -15,12 +15,15 @@ const rounds = 5;
 export function benchFeeds({ lineCount = 1_000_000 }: { readonly lineCount?: number } = {}): readonly FeedMeasure[] {
   const plain = linesOf(lineCount, ndjsonLine);
   const withIds = linesOf(lineCount, ndjsonLineWithId);
+  const withConditions = linesOf(lineCount, ndjsonLineWithConditions);
   const rows = `symbol,eventTimeMs,price,size\n${linesOf(lineCount, csvRow)}`;
   const cases: readonly Case[] = [
     { name: 'JSON.parse of each line', text: plain, read: parseEachLine },
-    { name: 'JSON.parse of each line, with tradeId and conditions', text: withIds, read: parseEachLine },
+    { name: 'JSON.parse of each line, with tradeId', text: withIds, read: parseEachLine },
+    { name: 'JSON.parse of each line, with tradeId and conditions', text: withConditions, read: parseEachLine },
     { name: 'ndjson', text: plain, read: (bytes) => decode(ndjson, bytes) },
-    { name: 'ndjson, with tradeId and conditions', text: withIds, read: (bytes) => decode(ndjson, bytes) },
+    { name: 'ndjson, with tradeId', text: withIds, read: (bytes) => decode(ndjson, bytes) },
+    { name: 'ndjson, with tradeId and conditions', text: withConditions, read: (bytes) => decode(ndjson, bytes) },
     { name: 'csv', text: rows, read: (bytes) => decode(csv, bytes) },
   ];
   const inputs = cases.map(({ text }) => new TextEncoder().encode(text));
@@ -67,14 +70,28 @@ function parseEachLine(bytes: Uint8Array): number {
   return trades;
 }
 
-type Fields = { readonly symbol: string; readonly eventTimeMs: number; readonly price: string; readonly size: number; readonly tradeId: number };
+type Fields = {
+  readonly symbol: string;
+  readonly eventTimeMs: number;
+  readonly price: string;
+  readonly size: number;
+  readonly tradeId: number;
+};
 
 function linesOf(lineCount: number, line: (fields: Fields) => string): string {
   const next = randomFrom(7);
   const lines: string[] = [];
   for (let i = 0; i < lineCount; i++) {
     const price = (5 + next() * 500).toFixed(next() < 0.8 ? 2 : 4);
-    lines.push(line({ symbol: symbolOf(Math.floor(next() ** 2 * 1500)), eventTimeMs: 1_726_233_671_621 + i, price, size: 1 + Math.floor(next() ** 3 * 900), tradeId: 71_000_000 + i }));
+    lines.push(
+      line({
+        symbol: symbolOf(Math.floor(next() ** 2 * 1500)),
+        eventTimeMs: 1_726_233_671_621 + i,
+        price,
+        size: 1 + Math.floor(next() ** 3 * 900),
+        tradeId: 71_000_000 + i,
+      }),
+    );
   }
   return `${lines.join('\n')}\n`;
 }
@@ -84,6 +101,10 @@ function ndjsonLine({ symbol, eventTimeMs, price, size }: Fields): string {
 }
 
 function ndjsonLineWithId({ symbol, eventTimeMs, price, size, tradeId }: Fields): string {
+  return `{"symbol":"${symbol}","eventTimeMs":${eventTimeMs},"price":${Number(price)},"size":${size},"tradeId":"${tradeId}"}`;
+}
+
+function ndjsonLineWithConditions({ symbol, eventTimeMs, price, size, tradeId }: Fields): string {
   const conditions = tradeId % 3 === 0 ? '["@","F"]' : tradeId % 7 === 0 ? '["@","T","I"]' : '["@"]';
   return `{"symbol":"${symbol}","eventTimeMs":${eventTimeMs},"price":${Number(price)},"size":${size},"tradeId":"${tradeId}","conditions":${conditions}}`;
 }

@@ -28,7 +28,9 @@ export function tradeOfCells(cells: readonly string[], columns: readonly string[
     price: cellOf('price'),
     size: cellOf('size'),
     tradeId: cellOf('tradeId'),
-    conditions: cellOf('conditions')?.split(/[; \t]/).filter((code) => code !== ''),
+    conditions: cellOf('conditions')
+      ?.split(/[; \t]/)
+      .filter((code) => code !== ''),
   });
 }
 

@@ -183,7 +183,10 @@ function columnsOf(header: string | undefined): readonly string[] {
   const columns = header === undefined ? 'not-utf8' : cellsOf(header);
   if (typeof columns === 'string') throw invalidHeader(`must be readable, received a line that is ${columns}`);
   const missing = requiredColumns.filter((name) => !columns.includes(name));
-  const found = columns.map((name) => `"${name}"`).join(', ').slice(0, 500);
+  const found = columns
+    .map((name) => `"${name}"`)
+    .join(', ')
+    .slice(0, 500);
   if (missing.length > 0) {
     const hint = columns.length === 1 ? 'separate the columns with commas' : 'the first line must name the columns';
     throw invalidHeader(`must name ${requiredColumns.join(', ')}: ${missing.join(', ')} missing, received ${found}; ${hint}`);
@@ -205,4 +208,6 @@ function afterPlainCell(bytes: Uint8Array, start: number): number {
 }
 
 /** 1 for the characters that stand for themselves in a cell. */
-const isPlain = Uint8Array.from({ length: 256 }, (_, byte) => Number(byte >= blank && byte < deleteCharacter && byte !== comma && byte !== quote));
+const isPlain = Uint8Array.from({ length: 256 }, (_, byte) =>
+  Number(byte >= blank && byte < deleteCharacter && byte !== comma && byte !== quote),
+);

@@ -11,7 +11,7 @@ import type { InputEnding, LineFeedDecoder } from './lines.ts';
 export interface Input extends AsyncIterable<Uint8Array> {
   /** Bytes taken so far, before decompression. */
   readonly bytesRead: number;
-  /** All bytes there are, before decompression; undefined for standard input. */
+  /** All bytes there are, before decompression; undefined for standard input and pipes. */
   readonly bytesTotal: number | undefined;
   /** Whether all came, known when the iteration is over. A compressed file that is cut off or damaged is `truncated`. */
   readonly ending: InputEnding;
@@ -31,9 +31,10 @@ const decompressedBytes = 131_072;
 /** Opens a file (`.gz` and `.zst` are decompressed), or standard input for `-`. @throws InputError when there is nothing to read */
 export async function openInput(path: string, { byteOffset = 0, standardInput = process.stdin }: Options = {}): Promise<Input> {
   if (path === '-') return new StreamInput({ path, byteOffset, bytesTotal: undefined, open: () => standardInput });
-  const { size } = await statOf(path);
-  const open = (start: number) => createReadStream(path, { start, highWaterMark: chunkBytes });
-  return new StreamInput({ path, byteOffset, bytesTotal: size, open });
+  const stats = await statOf(path);
+  // A pipe that has a name, as in `<(command)`, has no size and refuses to be read from a place.
+  const open = (start: number) => createReadStream(path, { ...(start > 0 && { start }), highWaterMark: chunkBytes });
+  return new StreamInput({ path, byteOffset, bytesTotal: stats.isFile() ? stats.size : undefined, open });
 }
 
 /**
@@ -212,13 +213,23 @@ function unreadable(path: string, cause: unknown): InputError {
     return new InputError(`input must be a file that exists, received "${path}"; check the path`, { code: 'input-not-found', cause });
   }
   if (code === 'EACCES' || code === 'EPERM') {
-    return new InputError(`input must be readable, no permission for "${path}"; check its owner and mode`, { code: 'input-not-permitted', cause });
+    return new InputError(`input must be readable, no permission for "${path}"; check its owner and mode`, {
+      code: 'input-not-permitted',
+      cause,
+    });
   }
-  return new InputError(`input "${path}" cannot be read on: ${String(cause)}; try again`, { code: 'input-unreadable', retryable: true, cause });
+  return new InputError(`input "${path}" cannot be read on: ${String(cause)}; try again`, {
+    code: 'input-unreadable',
+    retryable: true,
+    cause,
+  });
 }
 
 function tooShort({ path, byteOffset }: Source, bytes: number): InputError {
-  return new InputError(`input "${path}" was read up to byte ${byteOffset} and now has ${bytes} only; give the file that was read, or start anew`, {
-    code: 'input-shorter-than-offset',
-  });
+  return new InputError(
+    `input "${path}" was read up to byte ${byteOffset} and now has ${bytes} only; give the file that was read, or start anew`,
+    {
+      code: 'input-shorter-than-offset',
+    },
+  );
 }

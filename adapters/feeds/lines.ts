@@ -106,7 +106,7 @@ export class LineFeed implements LineFeedDecoder {
   }
 
   skipBlankLine(): void {
-    this.counts['blankLines'] = (this.counts['blankLines'] as number) + 1;
+    this.counts.blankLines = (this.counts.blankLines as number) + 1;
   }
 
   #pushSlice(slice: Uint8Array, out: FeedOutput): void {
@@ -166,7 +166,7 @@ export class LineFeed implements LineFeedDecoder {
       start = reader.readLine(this, start, out);
       this.#line++;
     }
-    this.counts['lines'] = this.#line;
+    this.counts.lines = this.#line;
   }
 
   #letGoOfHead(byteCount: number): void {
@@ -193,7 +193,7 @@ export class LineFeed implements LineFeedDecoder {
 
   #countLine(): void {
     this.#line++;
-    this.counts['lines'] = this.#line;
+    this.counts.lines = this.#line;
   }
 }
 

@@ -19,12 +19,12 @@ export function tradeOfJsonLine(bytes: Uint8Array, start: number, end: number): 
   const members = membersOf(json);
   const written = (name: string) => writtenAt(json, members.get(name));
   return tradeOf({
-    symbol: valueOf(written('symbol')),
+    symbol: valueAt(written('symbol')),
     eventTimeMs: numberTextOf(written('eventTimeMs')),
     price: amountTextOf(written('price')),
     size: amountTextOf(written('size')),
     tradeId: tradeIdOf(written('tradeId')),
-    conditions: valueOf(written('conditions')),
+    conditions: valueAt(written('conditions')),
   });
 }
 
@@ -43,7 +43,7 @@ function writtenAt(json: string, span: JsonSpan | undefined): string | undefined
   return written === 'null' ? undefined : written;
 }
 
-function valueOf(written: string | undefined): unknown {
+function valueAt(written: string | undefined): unknown {
   return written === undefined ? undefined : JSON.parse(written);
 }
 
@@ -63,7 +63,7 @@ function amountTextOf(written: string | undefined): string | undefined {
 
 /** Digits stay as they are: ids beyond 2^53 would become one another as numbers. */
 function tradeIdOf(written: string | undefined): unknown {
-  if (written === undefined || !isNumber(written)) return valueOf(written);
+  if (written === undefined || !isNumber(written)) return valueAt(written);
   if (/^\d+$/.test(written)) return written;
   const number = Number(written);
   return Number.isSafeInteger(number) && number >= 0 ? String(number) : number;

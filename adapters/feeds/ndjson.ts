@@ -25,6 +25,8 @@ const symbolBit = 1;
 const eventTimeBit = 2;
 const priceBit = 4;
 const sizeBit = 8;
+const tradeIdBit = 16;
+const conditionsBit = 32;
 const requiredBits = symbolBit | eventTimeBit | priceBit | sizeBit;
 
 /** Different spellings of condition lists to remember; further ones are read carefully each time. */
@@ -44,7 +46,9 @@ const carriageReturn = 0x0d;
 const deleteCharacter = 0x7f;
 
 /** 1 for the characters that stand for themselves in a JSON string. */
-const isPlain = Uint8Array.from({ length: 256 }, (_, byte) => Number(byte >= blank && byte < deleteCharacter && byte !== quote && byte !== backslash));
+const isPlain = Uint8Array.from({ length: 256 }, (_, byte) =>
+  Number(byte >= blank && byte < deleteCharacter && byte !== quote && byte !== backslash),
+);
 /** 1 for the characters of a list of plain strings, but for the bracket at its end. */
 const isPlainInList = isPlain.map((is, byte) => (byte === closeBracket ? 0 : byte === quote ? 1 : is));
 
@@ -114,10 +118,8 @@ class NdjsonReader implements LineReader {
           at = scanWhole(bytes, view, at, values, eventTimeSlot);
           break;
         case priceBit:
-          at = scanQuotableAmount(bytes, at, values, priceSlot);
-          break;
         case sizeBit:
-          at = scanQuotableAmount(bytes, at, values, sizeSlot);
+          at = scanQuotableAmount(bytes, at, values, (field & sizeBit) === 0 ? priceSlot : sizeSlot);
           break;
         case tradeIdBit:
           at = this.#scanTradeId(bytes, view, at);
@@ -169,8 +171,9 @@ class NdjsonReader implements LineReader {
   #scanTradeId(bytes: Uint8Array, view: DataView, start: number): number {
     const values = this.#values;
     this.#tradeIdText = '';
-    if (bytes[start] !== quote) return scanWhole(bytes, view, start, values, tradeIdSlot);
-    const end = scanWhole(bytes, view, start + 1, values, tradeIdSlot);
+    const isQuoted = bytes[start] === quote;
+    const end = scanWhole(bytes, view, isQuoted ? start + 1 : start, values, tradeIdSlot);
+    if (!isQuoted) return end;
     if (end >= 0 && bytes[end] === quote) return end + 1;
     const next = afterPlainString(bytes, start + 1);
     const byteCount = next - start - 2;
@@ -216,13 +219,11 @@ function conditionsOfText(json: string): readonly string[] | undefined {
 }
 
 function scanQuotableAmount(bytes: Uint8Array, start: number, values: Float64Array, slot: number): number {
-  if (bytes[start] !== quote) return scanAmount(bytes, start, values, slot);
-  const end = scanAmount(bytes, start + 1, values, slot);
-  return end >= 0 && bytes[end] === quote ? end + 1 : -1;
+  const isQuoted = bytes[start] === quote;
+  const end = scanAmount(bytes, isQuoted ? start + 1 : start, values, slot);
+  if (!isQuoted || end < 0) return end;
+  return bytes[end] === quote ? end + 1 : -1;
 }
-
-const tradeIdBit = 16;
-const conditionsBit = 32;
 
 /** The field whose name starts at `key`: its bit, and above it the length with the closing quote. 0 for another name. */
 function fieldAt(view: DataView, key: number): number {
@@ -270,5 +271,7 @@ const scalarBytesMax = 32;
 const scalarPattern = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/;
 
 function isScalarByte(byte: number): boolean {
-  return (byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x7a) || byte === 0x2b || byte === 0x2d || byte === 0x2e || byte === 0x45;
+  return (
+    (byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x7a) || byte === 0x2b || byte === 0x2d || byte === 0x2e || byte === 0x45
+  );
 }

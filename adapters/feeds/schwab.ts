@@ -76,18 +76,18 @@ class SchwabReader implements LineReader {
     if (known.length === 0) return 'message-invalid';
     this.#count('messages');
     for (const name of known) if (name !== 'data') this.#ignore(name);
-    if (known.includes('data')) this.#readData(message['data'] as unknown[], new Entries(text, at));
+    if (known.includes('data')) this.#readData(message.data as unknown[], new Entries(text, at));
     return undefined;
   }
 
   #readData(data: readonly unknown[], entries: Entries): void {
     for (const [i, part] of data.entries()) {
-      if (!isObject(part) || typeof part['service'] !== 'string') entries.reject('message-invalid', i);
-      else if (part['service'] !== service) this.#ignore(part['service']);
-      else if (!Array.isArray(part['content'])) entries.reject('message-invalid', i);
+      if (!isObject(part) || typeof part.service !== 'string') entries.reject('message-invalid', i);
+      else if (part.service !== service) this.#ignore(part.service);
+      else if (!Array.isArray(part.content)) entries.reject('message-invalid', i);
       else {
-        for (const [j, update] of part['content'].entries()) {
-          const reason = this.#readUpdate(update, part['timestamp'], entries.out);
+        for (const [j, update] of part.content.entries()) {
+          const reason = this.#readUpdate(update, part.timestamp, entries.out);
           if (reason) entries.reject(reason, i, j);
         }
       }
@@ -206,7 +206,9 @@ type UpdateFields = {
 
 function fieldsOf(update: Record<string, unknown>): UpdateFields | LineReason {
   const { key } = update;
-  const [price, volume, lastSize, tradeTimeMs] = [field.price, field.volume, field.lastSize, field.tradeTimeMs].map((name) => update[name] ?? undefined);
+  const [price, volume, lastSize, tradeTimeMs] = [field.price, field.volume, field.lastSize, field.tradeTimeMs].map(
+    (name) => update[name] ?? undefined,
+  );
   if (key === undefined || key === null) return 'symbol-missing';
   if (!isSymbol(key)) return 'symbol-invalid';
   if (!isNumberOrNone(price)) return 'price-not-a-number';

@@ -14,8 +14,8 @@ export type TradeFields = {
   readonly conditions: unknown;
 };
 
-export const conditionBytesMax = 16;
-export const conditionsMax = 16;
+const conditionBytesMax = 16;
+const conditionsMax = 16;
 /** As many sets as the batch's column can number. */
 const conditionSetsMax = 65_536;
 

@@ -38,12 +38,29 @@ it.each([
 });
 
 it('reads rows as it reads the same fields of JSON lines', () => {
-  const field = fc.constantFrom('IBM', '0', '1', '17', '1.5', '1e3', '.5', '-1', '181.85', '1381152600123', '1234567890123456789', 'x'.repeat(70), 'é');
+  const field = fc.constantFrom(
+    'IBM',
+    '0',
+    '1',
+    '17',
+    '1.5',
+    '1e3',
+    '.5',
+    '-1',
+    '181.85',
+    '1381152600123',
+    '1234567890123456789',
+    'x'.repeat(70),
+    'é',
+  );
   fc.assert(
     fc.property(field, field, field, field, field, (symbol, time, price, size, tradeId) => {
       const row = read(csv, `symbol,eventTimeMs,price,size,tradeId\n${[symbol, time, price, size, tradeId].join(',')}`);
       const isNumber = /^-?\d+(\.\d+)?(e\d+)?$/.test(time);
-      const line = read(ndjson, `\n${JSON.stringify({ symbol, price, size, tradeId }).replace('{', `{"eventTimeMs":${isNumber ? time : '""'},`)}`);
+      const line = read(
+        ndjson,
+        `\n${JSON.stringify({ symbol, price, size, tradeId }).replace('{', `{"eventTimeMs":${isNumber ? time : '""'},`)}`,
+      );
       expect(row.trades).toEqual(line.trades);
       expect(row.rejected.map(({ reason }) => reason)).toEqual(line.rejected.map(({ reason }) => reason));
     }),

@@ -8,13 +8,14 @@ import { TradeBatch } from '../../../core/trade.ts';
 import { bytesOf } from './reading.ts';
 
 /** Lines to feed: 300,000, or a million and more with `TAPELINE_FUZZ=1000000`. */
-const lineCount = Number(process.env['TAPELINE_FUZZ'] ?? 300_000);
-const seed = Number(process.env['TAPELINE_FUZZ_SEED'] ?? 20_261_123);
+const lineCount = Number(process.env.TAPELINE_FUZZ ?? 300_000);
+const seed = Number(process.env.TAPELINE_FUZZ_SEED ?? 20_261_123);
 const round = 50;
 
 const json = '{"symbol":"IBM","eventTimeMs":1381152600123,"price":181.85,"size":100,"tradeId":"17","conditions":["@","F"]}';
 const row = 'IBM,1381152600123,181.85,100,17,@;F,"a ""note"""';
-const message = (volume: number) => `{"data":[{"service":"LEVELONE_EQUITIES","timestamp":1726233671621,"content":[{"key":"X","3":1.5,"8":${volume}},{"key":"Y","9":5}]}]}`;
+const message = (volume: number) =>
+  `{"data":[{"service":"LEVELONE_EQUITIES","timestamp":1726233671621,"content":[{"key":"X","3":1.5,"8":${volume}},{"key":"Y","9":5}]}]}`;
 
 type Subject = {
   readonly format: LineFeedFormat;
@@ -27,7 +28,14 @@ type Subject = {
 };
 
 const subjects: readonly Subject[] = [
-  { format: ndjson, share: 0.5, header: '', seeds: [json, json.replace('"17"', '17'), json.replace('IBM', 'ÄÖ💹')], good: (i) => json.replace('IBM', 'GOOD').replace(':100', `:${i + 1}`), marker: 'GOOD' },
+  {
+    format: ndjson,
+    share: 0.5,
+    header: '',
+    seeds: [json, json.replace('"17"', '17'), json.replace('IBM', 'ÄÖ💹')],
+    good: (i) => json.replace('IBM', 'GOOD').replace(':100', `:${i + 1}`),
+    marker: 'GOOD',
+  },
   {
     format: csv,
     share: 0.35,
@@ -36,31 +44,41 @@ const subjects: readonly Subject[] = [
     good: (i) => row.replace('IBM', 'GOOD').replace(',100', `,${i + 1}`),
     marker: 'GOOD',
   },
-  { format: schwab, share: 0.15, header: `${message(1).replace('"X"', '"GOOD"')}\n`, seeds: [message(100)], good: (i) => message(i + 2).replace('"X"', '"GOOD"'), marker: 'GOOD' },
+  {
+    format: schwab,
+    share: 0.15,
+    header: `${message(1).replace('"X"', '"GOOD"')}\n`,
+    seeds: [message(100)],
+    good: (i) => message(i + 2).replace('"X"', '"GOOD"'),
+    marker: 'GOOD',
+  },
 ];
 
-it.each(subjects)('$format.name throws on no bytes and keeps every good line between them', ({ format, share, header, seeds, good, marker }) => {
-  const random = randomFrom(seed);
-  const decoder = format.decoder();
-  const out = { trades: new TradeBatch(), rejected: [] };
-  decoder.push(bytesOf(header), out);
-  let goodCount = 0;
-  for (let fed = 0; fed < lineCount * share; fed += round) {
-    const parts: Uint8Array[] = [];
-    for (let i = 0; i < round; i++) parts.push(badLine(random, seeds), lineEnd, bytesOf(`${good(goodCount + i)}\n`));
-    pushInPieces(decoder, Buffer.concat(parts), random, out);
-    goodCount += round;
-    const number = out.trades.symbols.indexOf(marker);
-    const kept = sizesOf(out.trades, number);
-    const wanted = Array.from({ length: round }, (_, i) => (format === schwab ? 1 : goodCount - round + i + 1));
-    if (kept.join() !== wanted.join()) expect({ fed, kept }).toEqual({ fed, kept: wanted });
-    out.trades.clear();
-    out.rejected.length = 0;
-    // The numbering of a batch is for its life, and made-up symbols are without number.
-    if (out.trades.symbols.length > 5_000 || out.trades.conditionSets.length > 5_000) out.trades = new TradeBatch();
-  }
-  expect(decoder.counts['lines']).toBeGreaterThanOrEqual(goodCount * 2);
-});
+it.each(subjects)(
+  '$format.name throws on no bytes and keeps every good line between them',
+  ({ format, share, header, seeds, good, marker }) => {
+    const random = randomFrom(seed);
+    const decoder = format.decoder();
+    const out = { trades: new TradeBatch(), rejected: [] };
+    decoder.push(bytesOf(header), out);
+    let goodCount = 0;
+    for (let fed = 0; fed < lineCount * share; fed += round) {
+      const parts: Uint8Array[] = [];
+      for (let i = 0; i < round; i++) parts.push(badLine(random, seeds), lineEnd, bytesOf(`${good(goodCount + i)}\n`));
+      pushInPieces(decoder, Buffer.concat(parts), random, out);
+      goodCount += round;
+      const number = out.trades.symbols.indexOf(marker);
+      const kept = sizesOf(out.trades, number);
+      const wanted = Array.from({ length: round }, (_, i) => (format === schwab ? 1 : goodCount - round + i + 1));
+      if (kept.join() !== wanted.join()) expect({ fed, kept }).toEqual({ fed, kept: wanted });
+      out.trades.clear();
+      out.rejected.length = 0;
+      // The numbering of a batch is for its life, and made-up symbols are without number.
+      if (out.trades.symbols.length > 5_000 || out.trades.conditionSets.length > 5_000) out.trades = new TradeBatch();
+    }
+    expect(decoder.counts.lines).toBeGreaterThanOrEqual(goodCount * 2);
+  },
+);
 
 it('the scanner and the careful path say the same of every fuzzed line', () => {
   const random = randomFrom(seed + 1);
@@ -73,15 +91,45 @@ it('the scanner and the careful path say the same of every fuzzed line', () => {
     decoder.push(line, out as never);
     decoder.push(lineEnd, out as never);
     const careful = tradeOfJsonLine(line, 0, line.length);
-    const said = out.trades.length === 1 ? [out.trades.price[0], out.trades.size[0], out.trades.eventTimeMs[0], out.trades.symbols[out.trades.symbolNumber[0] as number]] : (out.rejected[0]?.reason ?? 'blank');
+    const said =
+      out.trades.length === 1
+        ? [out.trades.price[0], out.trades.size[0], out.trades.eventTimeMs[0], out.trades.symbols[out.trades.symbolNumber[0] as number]]
+        : (out.rejected[0]?.reason ?? 'blank');
     const meant = typeof careful === 'string' ? careful : [careful.price, careful.size, careful.eventTimeMs, careful.symbol];
-    if (String(said) !== String(meant)) expect({ line: Buffer.from(line).toString(), said }).toEqual({ line: Buffer.from(line).toString(), said: meant });
+    if (String(said) !== String(meant))
+      expect({ line: Buffer.from(line).toString(), said }).toEqual({ line: Buffer.from(line).toString(), said: meant });
   }
 });
 
 const trades = new TradeBatch();
 const lineEnd = Uint8Array.of(0x0a);
-const tokens = ['"', '\\', ',', ':', '{', '}', '[', ']', '0', '9', '.', 'e', '-', ' ', '\t', '\r', 'null', '\\u0000', '\\ud800', '""', '"price":', '1e999', '\ufeff', 'é', '\u0000'].map(bytesOf);
+const tokens = [
+  '"',
+  '\\',
+  ',',
+  ':',
+  '{',
+  '}',
+  '[',
+  ']',
+  '0',
+  '9',
+  '.',
+  'e',
+  '-',
+  ' ',
+  '\t',
+  '\r',
+  'null',
+  '\\u0000',
+  '\\ud800',
+  '""',
+  '"price":',
+  '1e999',
+  '\ufeff',
+  'é',
+  '\u0000',
+].map(bytesOf);
 
 /** A line without a line feed: chance bytes, or a good line with some places changed. */
 function badLine(random: () => number, seeds: readonly string[]): Uint8Array {
@@ -92,7 +140,8 @@ function badLine(random: () => number, seeds: readonly string[]): Uint8Array {
     const kind = random();
     if (kind < 0.4) line[at] = withoutFeed(Math.floor(random() * 256));
     else if (kind < 0.6) line = Buffer.concat([line.subarray(0, at), line.subarray(at + 1 + Math.floor(random() * 4))]);
-    else if (kind < 0.9) line = Buffer.concat([line.subarray(0, at), tokens[Math.floor(random() * tokens.length)] as Uint8Array, line.subarray(at)]);
+    else if (kind < 0.9)
+      line = Buffer.concat([line.subarray(0, at), tokens[Math.floor(random() * tokens.length)] as Uint8Array, line.subarray(at)]);
     else line = line.subarray(0, at);
   }
   return line;
@@ -102,7 +151,12 @@ function withoutFeed(byte: number): number {
   return byte === 0x0a ? 0x0b : byte;
 }
 
-function pushInPieces(decoder: ReturnType<LineFeedFormat['decoder']>, bytes: Uint8Array, random: () => number, out: Parameters<typeof decoder.push>[1]): void {
+function pushInPieces(
+  decoder: ReturnType<LineFeedFormat['decoder']>,
+  bytes: Uint8Array,
+  random: () => number,
+  out: Parameters<typeof decoder.push>[1],
+): void {
   const at = Math.floor(random() * bytes.length);
   decoder.push(bytes.subarray(0, at), out);
   decoder.push(bytes.subarray(at), out);

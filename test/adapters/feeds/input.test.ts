@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -15,7 +17,8 @@ import { bytesOf, joined, read, tradesOf } from './reading.ts';
 const folder = mkdtempSync(join(tmpdir(), 'tapeline-input-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const lineOf = (i: number) => `{"symbol":"S${(i * 7919) % 1500}","eventTimeMs":${1_381_152_600_000 + i},"price":${(i % 997) / 100 + 1},"size":${(i % 13) + 1},"tradeId":${i}}\n`;
+const lineOf = (i: number) =>
+  `{"symbol":"S${(i * 7919) % 1500}","eventTimeMs":${1_381_152_600_000 + i},"price":${(i % 997) / 100 + 1},"size":${(i % 13) + 1},"tradeId":${i}}\n`;
 const text = Array.from({ length: 12_000 }, (_, i) => lineOf(i)).join('');
 const bytes = bytesOf(text);
 const whole = read(ndjson, bytes);
@@ -46,7 +49,12 @@ const forms: readonly { readonly form: string; readonly content: Uint8Array }[] 
   { form: 'two-members.gz', content: joined(gzipSync(bytes.subarray(0, half)), gzipSync(bytes.subarray(half))) },
   { form: 'one.zst', content: zstdCompressSync(bytes) },
   { form: 'two-frames.zst', content: joined(zstdCompressSync(bytes.subarray(0, half)), zstdCompressSync(bytes.subarray(half))) },
-  { form: 'many-frames.zst', content: joined(...Array.from({ length: Math.ceil(bytes.length / 5000) }, (_, i) => zstdCompressSync(bytes.subarray(i * 5000, (i + 1) * 5000)))) },
+  {
+    form: 'many-frames.zst',
+    content: joined(
+      ...Array.from({ length: Math.ceil(bytes.length / 5000) }, (_, i) => zstdCompressSync(bytes.subarray(i * 5000, (i + 1) * 5000))),
+    ),
+  },
   { form: 'empty-frame-first.zst', content: joined(zstdCompressSync(new Uint8Array()), zstdCompressSync(bytes)) },
 ];
 
@@ -59,12 +67,18 @@ describe.each(forms)('$form', ({ form, content }) => {
     expect([input.bytesRead, input.bytesTotal, input.ending]).toEqual([content.length, content.length, 'complete']);
   });
 
-  it.each([1, 4095, 131_072, 262_144, half, bytes.length - 1, bytes.length])('is read from byte %i of what is in it', async (byteOffset) => {
-    expect(Buffer.compare(await bytesFrom(await openInput(path, { byteOffset })), bytes.subarray(byteOffset))).toBe(0);
-  });
+  it.each([1, 4095, 131_072, 262_144, half, bytes.length - 1, bytes.length])(
+    'is read from byte %i of what is in it',
+    async (byteOffset) => {
+      expect(Buffer.compare(await bytesFrom(await openInput(path, { byteOffset })), bytes.subarray(byteOffset))).toBe(0);
+    },
+  );
 
   it('is refused when it is shorter than what was read before', async () => {
-    await expect(openInput(path, { byteOffset: bytes.length + 1 }).then(bytesFrom)).rejects.toMatchObject({ name: 'InputError', code: 'input-shorter-than-offset' });
+    await expect(openInput(path, { byteOffset: bytes.length + 1 }).then(bytesFrom)).rejects.toMatchObject({
+      name: 'InputError',
+      code: 'input-shorter-than-offset',
+    });
   });
 });
 
@@ -73,7 +87,13 @@ describe.each(forms.filter(({ form }) => !form.startsWith('plain')))('$form, cut
     const { trades, rejected, input } = await readAll(file(`cut-${form}`, content.subarray(0, Math.floor(content.length * share))));
     expect(input.ending).toBe('truncated');
     expect(trades).toEqual(whole.trades.slice(0, trades.length));
-    const byteOffset = bytesOf(text.split('\n').slice(0, trades.length).map((line) => `${line}\n`).join('')).length;
+    const byteOffset = bytesOf(
+      text
+        .split('\n')
+        .slice(0, trades.length)
+        .map((line) => `${line}\n`)
+        .join(''),
+    ).length;
     expect(rejected).toMatchObject([{ reason: 'input-truncated', line: trades.length + 1, byteOffset }]);
     expect(lineOf(trades.length).startsWith(rejected[0]?.sample as string)).toBe(true);
     // Compressed blocks decode as a whole, so half of the bytes is not half of the lines.
@@ -83,7 +103,10 @@ describe.each(forms.filter(({ form }) => !form.startsWith('plain')))('$form, cut
 
 it.each([
   { form: 'gz', parts: [gzipSync('hello hello\n'), gzipSync('again '.repeat(50))] },
-  { form: 'zst', parts: [zstdCompressSync(bytesOf('hello hello\n')), zstdCompressSync(new Uint8Array()), zstdCompressSync(bytesOf('again '.repeat(50)))] },
+  {
+    form: 'zst',
+    parts: [zstdCompressSync(bytesOf('hello hello\n')), zstdCompressSync(new Uint8Array()), zstdCompressSync(bytesOf('again '.repeat(50)))],
+  },
 ])('a .$form is complete where a part of it ends, and at no other byte', async ({ form, parts }) => {
   const content = joined(...parts);
   const complete: number[] = [];
@@ -111,6 +134,16 @@ describe.each([
   });
 });
 
+it.skipIf(process.platform === 'win32')('reads a pipe that has a name', async () => {
+  const path = join(folder, 'pipe');
+  execFileSync('mkfifo', [path]);
+  const writing = writeFile(path, bytes);
+  const input = await openInput(path, { byteOffset: 5 });
+  expect(Buffer.compare(await bytesFrom(input), bytes.subarray(5))).toBe(0);
+  expect([input.bytesRead, input.bytesTotal]).toEqual([bytes.length, undefined]);
+  await writing;
+});
+
 describe('standard input', () => {
   const chunks = [bytes.subarray(0, 100), bytes.subarray(100, 70_001), bytes.subarray(70_001)];
 
@@ -121,7 +154,12 @@ describe('standard input', () => {
   });
 
   it('is read from a byte on by letting go of what is before', async () => {
-    expect(Buffer.compare(await bytesFrom(await openInput('-', { byteOffset: 70_000, standardInput: Readable.from(chunks) })), bytes.subarray(70_000))).toBe(0);
+    expect(
+      Buffer.compare(
+        await bytesFrom(await openInput('-', { byteOffset: 70_000, standardInput: Readable.from(chunks) })),
+        bytes.subarray(70_000),
+      ),
+    ).toBe(0);
   });
 
   it('that fails is an input error to try again', async () => {
@@ -132,7 +170,12 @@ describe('standard input', () => {
       })(),
     );
     const reading = openInput('-', { standardInput: failing }).then(bytesFrom);
-    await expect(reading).rejects.toMatchObject({ name: 'InputError', code: 'input-unreadable', retryable: true, cause: { message: 'cable pulled' } });
+    await expect(reading).rejects.toMatchObject({
+      name: 'InputError',
+      code: 'input-unreadable',
+      retryable: true,
+      cause: { message: 'cable pulled' },
+    });
   });
 });
 

@@ -74,10 +74,12 @@ it.each(feeds.slice(0, 2))('every line of $format.name is a trade, rejected or b
     fc.property(input, (bytes) => {
       const { trades, rejected, counts } = read(format, bytes);
       const headers = format === csv ? 1 : 0;
-      const text = Buffer.from(bytes).toString('latin1').replace(/^\xef\xbb\xbf/, '');
+      const text = Buffer.from(bytes)
+        .toString('latin1')
+        .replace(/^\xef\xbb\xbf/, '');
       const lines = text.split('\n').length - (text.endsWith('\n') || text === '' ? 1 : 0);
-      expect(counts['lines']).toBe(lines);
-      expect(trades.length + rejected.length + (counts['blankLines'] as number) + headers).toBe(lines);
+      expect(counts.lines).toBe(lines);
+      expect(trades.length + rejected.length + (counts.blankLines as number) + headers).toBe(lines);
     }),
     { numRuns: 400 },
   );
@@ -87,9 +89,11 @@ it('every line of schwab is a message, rejected as a whole or blank', () => {
   fc.assert(
     fc.property(inputOf(schwabMessage), (bytes) => {
       const { trades, rejected, counts } = read(schwab, bytes);
-      const whole = rejected.filter(({ byteOffset }) => byteOffset === 0 || bytes[byteOffset - 1] === 10 || (byteOffset === 3 && bytes[0] === 0xef));
-      expect((counts['messages'] as number) + whole.length + (counts['blankLines'] as number)).toBe(counts['lines']);
-      expect(counts['trades']).toBe(trades.length);
+      const whole = rejected.filter(
+        ({ byteOffset }) => byteOffset === 0 || bytes[byteOffset - 1] === 10 || (byteOffset === 3 && bytes[0] === 0xef),
+      );
+      expect((counts.messages as number) + whole.length + (counts.blankLines as number)).toBe(counts.lines);
+      expect(counts.trades).toBe(trades.length);
     }),
     { numRuns: 400 },
   );

@@ -169,7 +169,12 @@ const schwabCases: readonly Case[] = [
   ['event-time-missing', level('[{"key":"X","8":99}]', 'null')],
 ];
 
-const neighbours: readonly { readonly format: LineFeedFormat; readonly before: string; readonly after: string; readonly cases: readonly Case[] }[] = [
+const neighbours: readonly {
+  readonly format: LineFeedFormat;
+  readonly before: string;
+  readonly after: string;
+  readonly cases: readonly Case[];
+}[] = [
   { format: ndjson, before: `${json({ tradeId: '1' })}\n`, after: `${json({ tradeId: '2' })}\n`, cases: ndjsonCases },
   {
     format: csv,
@@ -210,6 +215,11 @@ it('rejects one update of a message by itself, at its own bytes', () => {
   const bad = '{"key":"É","3":"x"}';
   const message = level(`[{"key":"A","3":1,"8":1}, ${bad} ,{"key":"B","3":1,"8":1}]`);
   const { trades, rejected } = read(schwab, `\n${message}\n${level('[{"key":"A","8":3},{"key":"B","8":4}]')}`);
-  expect(trades.map(({ symbol, size }) => [symbol, size])).toEqual([['A', 2], ['B', 3]]);
-  expect(rejected).toEqual([{ line: 2, byteOffset: 1 + bytesOf(message.slice(0, message.indexOf(bad))).length, reason: 'price-not-a-number', sample: bad }]);
+  expect(trades.map(({ symbol, size }) => [symbol, size])).toEqual([
+    ['A', 2],
+    ['B', 3],
+  ]);
+  expect(rejected).toEqual([
+    { line: 2, byteOffset: 1 + bytesOf(message.slice(0, message.indexOf(bad))).length, reason: 'price-not-a-number', sample: bad },
+  ]);
 });

@@ -11,12 +11,20 @@ import { bytesOf, read } from './reading.ts';
 const good = '{"symbol":"IBM","eventTimeMs":1381152600123,"price":181.85,"size":100,"tradeId":"17","conditions":["@","F"]}';
 
 /** A line with one place changed: a byte put in, taken out, or another one. */
-const mutatedLine = fc.tuple(fc.oneof(ndjsonLine, fc.constant(good)), fc.array(fc.tuple(fc.nat(200), fc.constantFrom('put', 'take', 'change'), fc.constantFrom(...'"\\,:{}[]0123456789.eE-+ \tnultruefs@é')), { minLength: 1, maxLength: 2 })).map(([line, changes]) =>
-  changes.reduce((text, [place, change, character]) => {
-    const at = place % (text.length + 1);
-    return text.slice(0, at) + (change === 'take' ? '' : character) + text.slice(change === 'put' ? at : at + 1);
-  }, line),
-);
+const mutatedLine = fc
+  .tuple(
+    fc.oneof(ndjsonLine, fc.constant(good)),
+    fc.array(
+      fc.tuple(fc.nat(200), fc.constantFrom('put', 'take', 'change'), fc.constantFrom(...'"\\,:{}[]0123456789.eE-+ \tnultruefs@é')),
+      { minLength: 1, maxLength: 2 },
+    ),
+  )
+  .map(([line, changes]) =>
+    changes.reduce((text, [place, change, character]) => {
+      const at = place % (text.length + 1);
+      return text.slice(0, at) + (change === 'take' ? '' : character) + text.slice(change === 'put' ? at : at + 1);
+    }, line),
+  );
 
 function readLine(line: string): Trade | string {
   const { trades, rejected } = read(ndjson, `${line}\n`);
@@ -59,11 +67,11 @@ describe('the scanner', () => {
         const trade = readLine(text);
         if (typeof trade === 'string') return;
         const object: Record<string, unknown> = JSON.parse(text);
-        expect(trade.symbol).toBe(object['symbol']);
-        expect(trade.eventTimeMs).toBe((object['eventTimeMs'] as number) + 0);
-        expect(trade.price).toBe(Number(object['price']));
-        expect(trade.size).toBe(Number(object['size']));
-        const codes = (object['conditions'] ?? []) as string[];
+        expect(trade.symbol).toBe(object.symbol);
+        expect(trade.eventTimeMs).toBe((object.eventTimeMs as number) + 0);
+        expect(trade.price).toBe(Number(object.price));
+        expect(trade.size).toBe(Number(object.size));
+        const codes = (object.conditions ?? []) as string[];
         expect(trade.conditions ?? []).toEqual(codes.filter((code) => code !== ''));
       }),
       { numRuns: 10_000 },
@@ -75,7 +83,10 @@ describe('the scanner', () => {
       fc.property(fc.nat(999_999_999), fc.nat(999_999_999), fc.nat(9), (whole, fraction, digits) => {
         const price = digits === 0 ? `${whole}` : `${whole}.${String(fraction).padStart(9, '0').slice(0, digits)}`;
         fc.pre(Number(price) > 0 && price.replace(/\D/g, '').length < 18);
-        expect(readLine(`{"symbol":"A","eventTimeMs":1,"price":${price},"size":"${price}"}`)).toMatchObject({ price: Number(price), size: Number(price) });
+        expect(readLine(`{"symbol":"A","eventTimeMs":1,"price":${price},"size":"${price}"}`)).toMatchObject({
+          price: Number(price),
+          size: Number(price),
+        });
       }),
       { numRuns: 20_000 },
     );
@@ -110,7 +121,11 @@ it.each<[fact: string, line: string, trade: Trade]>([
   ['a trade id beyond 2^53 keeps its digits', line({ tradeId: '9007199254740993' }), { ...trade, tradeId: '9007199254740993' }],
   ['a trade id of 128 bytes', line({ tradeId: `"${'é'.repeat(64)}"` }), { ...trade, tradeId: 'é'.repeat(64) }],
   ['no trade id', line({ tradeId: 'null', conditions: 'null' }), trade],
-  ['conditions as given, repeats and order kept', line({ conditions: '["F","@","F"," "]' }), { ...trade, conditions: ['F', '@', 'F', ' '] }],
+  [
+    'conditions as given, repeats and order kept',
+    line({ conditions: '["F","@","F"," "]' }),
+    { ...trade, conditions: ['F', '@', 'F', ' '] },
+  ],
   ['empty condition codes left out', line({ conditions: '["","@"]' }), { ...trade, conditions: ['@'] }],
   ['a bracket in a condition code', line({ conditions: '["]","["]' }), { ...trade, conditions: [']', '['] }],
   ['a symbol with an escape', line({ symbol: '"\\u0049BM"' }), trade],
@@ -136,7 +151,10 @@ it('holds no more of a line too long than its beginning, and reads the next one'
 });
 
 it.each([1_048_575, 1_048_576, 1_048_577])('takes a line up to 1 MiB: %i bytes', (byteCount) => {
-  const padded = line({}).slice(0, -1).padEnd(byteCount - 1, ' ').concat('}');
+  const padded = line({})
+    .slice(0, -1)
+    .padEnd(byteCount - 1, ' ')
+    .concat('}');
   const reading = read(ndjson, `${good}\n${padded}\n${good}\n`, [5, 70_000, 1_048_650]);
   expect(reading).toEqual(read(ndjson, `${good}\n${padded}\n${good}\n`));
   expect(reading.trades).toHaveLength(byteCount > 1_048_576 ? 2 : 3);
@@ -158,4 +176,13 @@ it('numbers symbols and conditions anew in another batch', () => {
     expect(out.trades.symbols[out.trades.symbolNumber[last] as number]).toBe('IBM');
     expect(out.trades.conditionSets[out.trades.conditionSetNumber[last] as number]).toEqual(['@', 'F']);
   }
+});
+
+it('rejects a trade with a condition set that the batch cannot number, instead of giving it another', () => {
+  const lines = Array.from({ length: 65_540 }, (_, i) => line({ conditions: `["${i}"]` }));
+  const { trades, rejected } = read(ndjson, lines.join('\n'));
+  expect(trades.map(({ conditions }) => conditions?.[0])).toEqual(Array.from({ length: 65_535 }, (_, i) => String(i)));
+  expect(rejected.map(({ reason, line: at }) => `${reason} ${at}`)).toEqual(
+    [65_536, 65_537, 65_538, 65_539, 65_540].map((at) => `conditions-invalid ${at}`),
+  );
 });

@@ -10,8 +10,13 @@ type Message = { readonly data: readonly { readonly timestamp: number; readonly 
 
 /** Every update of every key, in order: the whole series first, so that trades can be counted by differences. */
 function seriesOf(text: string): Map<string, { readonly timestamp: number; readonly update: Update }[]> {
-  const messages: Message[] = text.trimEnd().split('\n').map((line) => JSON.parse(line));
-  const updates = messages.flatMap(({ data }) => data.flatMap(({ timestamp, content }) => content.map((update) => ({ timestamp, update }))));
+  const messages: Message[] = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const updates = messages.flatMap(({ data }) =>
+    data.flatMap(({ timestamp, content }) => content.map((update) => ({ timestamp, update }))),
+  );
   return Map.groupBy(updates, ({ update }) => update.key);
 }
 
@@ -29,22 +34,26 @@ describe.skipIf(!existsSync(recording))('the recording of 2024-09-13 (skipped wh
     expect(counts).toMatchObject({ lines: 233, messages: 233, snapshots: 1514, blankLines: 0, ignored: 0 });
     expect(series.size).toBe(1514);
     const updates = [...series.values()].reduce((sum, { length }) => sum + length, 0);
-    expect((counts['snapshots'] as number) + (counts['quotes'] as number) + (counts['trades'] as number)).toBe(updates);
+    expect((counts.snapshots as number) + (counts.quotes as number) + (counts.trades as number)).toBe(updates);
   });
 
   it('has a trade for every rise and every reset of a volume, of its size, and none else', () => {
     const bySymbol = Map.groupBy(trades, ({ symbol }) => symbol);
     for (const [key, updates] of series) {
       const volumes = updates.flatMap(({ update }) => update[8] ?? []);
-      const sizes = differences(volumes).map((change, i) => (change < 0 ? (volumes[i + 1] as number) : change)).filter((size) => size > 0);
+      const sizes = differences(volumes)
+        .map((change, i) => (change < 0 ? (volumes[i + 1] as number) : change))
+        .filter((size) => size > 0);
       expect((bySymbol.get(key) ?? []).map(({ size }) => size)).toEqual(sizes);
     }
   });
 
   it('reconciles the volume of the day with the first and the last message of each key', () => {
-    const resets = [...series.values()].filter((updates) => differences(updates.flatMap(({ update }) => update[8] ?? [])).some((change) => change < 0));
+    const resets = [...series.values()].filter((updates) =>
+      differences(updates.flatMap(({ update }) => update[8] ?? [])).some((change) => change < 0),
+    );
     expect(resets.map((updates) => updates[0]?.update.key)).toEqual(['CHX']);
-    expect(counts['resets']).toBe(1);
+    expect(counts.resets).toBe(1);
     for (const [key, updates] of series) {
       if (key === 'CHX') continue;
       const volumes = updates.flatMap(({ update }) => update[8] ?? []);
@@ -86,40 +95,129 @@ function isTradeOf(updates: readonly { readonly update: Update }[], at: number, 
 const first = { key: 'IBM', 3: 10, 8: 100 };
 const timestamp = 1_726_233_671_621;
 
-describe.each<{ fact: string; updates: readonly object[]; trades: readonly (readonly [price: number, size: number, isConflated: boolean])[]; counts: object }>([
+describe.each<{
+  fact: string;
+  updates: readonly object[];
+  trades: readonly (readonly [price: number, size: number, isConflated: boolean])[];
+  counts: object;
+}>([
   { fact: 'the first update is a snapshot', updates: [first], trades: [], counts: { snapshots: 1, trades: 0 } },
-  { fact: 'a rise is a trade at the carried price', updates: [first, { key: 'IBM', 8: 130 }], trades: [[10, 30, false]], counts: { trades: 1, conflationUnknown: 1 } },
-  { fact: 'a rise is a trade at the price that comes with it', updates: [first, { key: 'IBM', 3: 11, 8: 130 }], trades: [[11, 30, false]], counts: { trades: 1 } },
-  { fact: 'a price alone is a quote, and carried', updates: [first, { key: 'IBM', 3: 12 }, { key: 'IBM', 8: 101 }], trades: [[12, 1, false]], counts: { quotes: 1 } },
+  {
+    fact: 'a rise is a trade at the carried price',
+    updates: [first, { key: 'IBM', 8: 130 }],
+    trades: [[10, 30, false]],
+    counts: { trades: 1, conflationUnknown: 1 },
+  },
+  {
+    fact: 'a rise is a trade at the price that comes with it',
+    updates: [first, { key: 'IBM', 3: 11, 8: 130 }],
+    trades: [[11, 30, false]],
+    counts: { trades: 1 },
+  },
+  {
+    fact: 'a price alone is a quote, and carried',
+    updates: [first, { key: 'IBM', 3: 12 }, { key: 'IBM', 8: 101 }],
+    trades: [[12, 1, false]],
+    counts: { quotes: 1 },
+  },
   { fact: 'an equal volume is a quote', updates: [first, { ...first, 3: 11 }], trades: [], counts: { quotes: 1, trades: 0 } },
-  { fact: 'a fall is a reset and a trade of the new volume', updates: [first, { key: 'IBM', 8: 7 }, { key: 'IBM', 8: 9 }], trades: [[10, 7, false], [10, 2, false]], counts: { resets: 1, trades: 2 } },
-  { fact: 'a fall to zero is a reset and no trade', updates: [first, { key: 'IBM', 8: 0 }, { key: 'IBM', 8: 9 }], trades: [[10, 9, false]], counts: { resets: 1, quotes: 0 } },
-  { fact: 'a zero is no price: the carried one stays', updates: [first, { key: 'IBM', 3: 0, 8: 101 }], trades: [[10, 1, false]], counts: { unpriced: 0 } },
-  { fact: 'a first volume after the snapshot is none to compare with', updates: [{ key: 'IBM', 3: 10 }, { key: 'IBM', 8: 50 }, { key: 'IBM', 8: 51 }], trades: [[10, 1, false]], counts: { snapshots: 1, quotes: 1 } },
+  {
+    fact: 'a fall is a reset and a trade of the new volume',
+    updates: [first, { key: 'IBM', 8: 7 }, { key: 'IBM', 8: 9 }],
+    trades: [
+      [10, 7, false],
+      [10, 2, false],
+    ],
+    counts: { resets: 1, trades: 2 },
+  },
+  {
+    fact: 'a fall to zero is a reset and no trade',
+    updates: [first, { key: 'IBM', 8: 0 }, { key: 'IBM', 8: 9 }],
+    trades: [[10, 9, false]],
+    counts: { resets: 1, quotes: 0 },
+  },
+  {
+    fact: 'a zero is no price: the carried one stays',
+    updates: [first, { key: 'IBM', 3: 0, 8: 101 }],
+    trades: [[10, 1, false]],
+    counts: { unpriced: 0 },
+  },
+  {
+    fact: 'a first volume after the snapshot is none to compare with',
+    updates: [
+      { key: 'IBM', 3: 10 },
+      { key: 'IBM', 8: 50 },
+      { key: 'IBM', 8: 51 },
+    ],
+    trades: [[10, 1, false]],
+    counts: { snapshots: 1, quotes: 1 },
+  },
   {
     fact: 'volume without a price waits for one, and is in the next trade',
-    updates: [{ key: 'IBM', 3: 0, 8: 0 }, { key: 'IBM', 8: 5 }, { key: 'IBM', 3: 10 }, { key: 'IBM', 8: 8 }, { key: 'IBM', 8: 9 }],
-    trades: [[10, 8, true], [10, 1, false]],
+    updates: [
+      { key: 'IBM', 3: 0, 8: 0 },
+      { key: 'IBM', 8: 5 },
+      { key: 'IBM', 3: 10 },
+      { key: 'IBM', 8: 8 },
+      { key: 'IBM', 8: 9 },
+    ],
+    trades: [
+      [10, 8, true],
+      [10, 1, false],
+    ],
     counts: { unpriced: 1, conflated: 1, conflationUnknown: 1 },
   },
   {
     fact: 'volume without a price is not lost at a reset either',
-    updates: [{ key: 'IBM', 8: 100 }, { key: 'IBM', 8: 5 }, { key: 'IBM', 3: 10, 8: 6 }],
+    updates: [
+      { key: 'IBM', 8: 100 },
+      { key: 'IBM', 8: 5 },
+      { key: 'IBM', 3: 10, 8: 6 },
+    ],
     trades: [[10, 6, true]],
     counts: { unpriced: 1, resets: 1 },
   },
-  { fact: 'a rise of the last size is one trade', updates: [first, { key: 'IBM', 8: 130, 9: 30 }], trades: [[10, 30, false]], counts: { conflated: 0, conflationUnknown: 0 } },
-  { fact: 'a rise of another size than the last is several', updates: [first, { key: 'IBM', 8: 130, 9: 10 }], trades: [[10, 30, true]], counts: { conflated: 1 } },
+  {
+    fact: 'a rise of the last size is one trade',
+    updates: [first, { key: 'IBM', 8: 130, 9: 30 }],
+    trades: [[10, 30, false]],
+    counts: { conflated: 0, conflationUnknown: 0 },
+  },
+  {
+    fact: 'a rise of another size than the last is several',
+    updates: [first, { key: 'IBM', 8: 130, 9: 10 }],
+    trades: [[10, 30, true]],
+    counts: { conflated: 1 },
+  },
   {
     fact: 'a last size is carried like all fields that did not change',
-    updates: [{ ...first, 9: 10 }, { key: 'IBM', 8: 110 }, { key: 'IBM', 8: 130 }],
-    trades: [[10, 10, false], [10, 20, true]],
+    updates: [
+      { ...first, 9: 10 },
+      { key: 'IBM', 8: 110 },
+      { key: 'IBM', 8: 130 },
+    ],
+    trades: [
+      [10, 10, false],
+      [10, 20, true],
+    ],
     counts: { conflated: 1, conflationUnknown: 0 },
   },
-  { fact: 'null is a field that did not come', updates: [first, { key: 'IBM', 3: null, 8: 101, 9: null, 35: null }], trades: [[10, 1, false]], counts: {} },
-  { fact: 'a rejected update changes nothing', updates: [first, { key: 'IBM', 3: 99, 8: -1 }, { key: 'IBM', 8: 101 }], trades: [[10, 1, false]], counts: { trades: 1 } },
+  {
+    fact: 'null is a field that did not come',
+    updates: [first, { key: 'IBM', 3: null, 8: 101, 9: null, 35: null }],
+    trades: [[10, 1, false]],
+    counts: {},
+  },
+  {
+    fact: 'a rejected update changes nothing',
+    updates: [first, { key: 'IBM', 3: 99, 8: -1 }, { key: 'IBM', 8: 101 }],
+    trades: [[10, 1, false]],
+    counts: { trades: 1 },
+  },
 ])('$fact', ({ updates, trades, counts }) => {
-  const messages = updates.map((update) => JSON.stringify({ data: [{ service: 'LEVELONE_EQUITIES', timestamp, command: 'SUBS', content: [update] }] }));
+  const messages = updates.map((update) =>
+    JSON.stringify({ data: [{ service: 'LEVELONE_EQUITIES', timestamp, command: 'SUBS', content: [update] }] }),
+  );
 
   it('whether in one message or in several, stopped anywhere or not', () => {
     const one = JSON.stringify({ data: [{ service: 'LEVELONE_EQUITIES', timestamp, command: 'SUBS', content: updates }] });
@@ -140,7 +238,15 @@ it('times a trade with its trade time, and with its message where there is none'
 
 it('counts what it ignores by name, and not without end', () => {
   const others = Array.from({ length: 200 }, (_, i) => JSON.stringify({ data: [{ service: `S${i}`, content: [] }] }));
-  const { counts, rejected } = read(schwab, ['{"notify":[{"heartbeat":"1"}]}', '{"response":[{"service":"ADMIN"}]}', '{"data":[{"service":"CHART_EQUITY","content":[]}]}', ...others].join('\n'));
+  const { counts, rejected } = read(
+    schwab,
+    [
+      '{"notify":[{"heartbeat":"1"}]}',
+      '{"response":[{"service":"ADMIN"}]}',
+      '{"data":[{"service":"CHART_EQUITY","content":[]}]}',
+      ...others,
+    ].join('\n'),
+  );
   expect(rejected).toEqual([]);
   expect(counts).toMatchObject({ messages: 203, ignored: 203, 'ignored:notify': 1, 'ignored:response': 1, 'ignored:CHART_EQUITY': 1 });
   expect(Object.keys(counts).length).toBeLessThan(70);

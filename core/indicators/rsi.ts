@@ -23,8 +23,8 @@ export function rsi(source: Series, period: number): Series {
     slots[base + beforeSlot] = value;
     if (Number.isNaN(change)) return;
     const seen = Math.min((slots[base + seenSlot] as number) + 1, period);
-    const gain = wilderAverage(slots[base + averages] as number, change > 0 ? change : 0, seen);
-    const loss = wilderAverage(slots[base + averages + 1] as number, change < 0 ? -change : 0, seen);
+    const gain = wilderAverage(slots[base + averages] as number, Math.max(change, 0), seen);
+    const loss = wilderAverage(slots[base + averages + 1] as number, Math.max(-change, 0), seen);
     slots[base + seenSlot] = seen;
     slots[base + averages] = gain;
     slots[base + averages + 1] = loss;

@@ -1,5 +1,6 @@
 import type { Calendar } from './calendar.ts';
 import { touchesHighLow, touchesLast, touchesVolume } from './conditions.ts';
+import type { Frame } from './frame.ts';
 import { addTo, sumOf } from './sum.ts';
 import { floorToWindow, saturatingAdd } from './window.ts';
 
@@ -54,6 +55,21 @@ export type BarSink = (
   tradeCount: number,
   rev: number,
 ) => void;
+
+/** Where a run of plain trades is, and what it may not pass; changed as it goes. */
+export type PlainRun = {
+  /** Index in the frame of the next trade. */
+  next: number;
+  /** Event time from which on a trade closes a window or comes too far ahead. */
+  stopMs: number;
+  readonly outOfOrdernessMs: number;
+  /** Sum in two slots of the sizes. */
+  readonly volume: Float64Array;
+  /** The least and the greatest event time so far, and the watermark that the next trade meets. */
+  firstMs: number;
+  lastMs: number;
+  watermarkMs: number;
+};
 
 type Group = { startMs: number; rows: number[] };
 
@@ -118,8 +134,63 @@ export class BarTable {
     }
     this.tradeCount++;
     this.#update(row, eventTimeMs, price, size, touches);
-    if (watermarkMs >= (this.#rows[row] as number) + this.windowSizeMs) this.#giveOut(row, sink);
+    // A trade that is not behind the watermark is in a window that is open.
+    if (eventTimeMs < watermarkMs && watermarkMs >= (this.#rows[row] as number) + this.windowSizeMs) this.#giveOut(row, sink);
     return true;
+  }
+
+  /**
+   * Adds trades from `run.next` on for as long as they are plain: in the newest window of their symbol, not behind the watermark, and with
+   * nothing to close. What `add` would do with them, several times faster; it stops at the first trade that needs more.
+   */
+  addPlain(frame: Frame, symbols: Int32Array, run: PlainRun): void {
+    const { symbolIndex, timeOffsetMs, price: prices, size: sizes, baseTimeMs, count } = frame;
+    const { windowSizeMs } = this;
+    const rows = this.#rows;
+    const newest = this.#newest;
+    const { stopMs, outOfOrdernessMs, volume } = run;
+    let { firstMs, lastMs, watermarkMs } = run;
+    const from = run.next;
+    let i = from;
+    for (; i < count; i++) {
+      const index = symbolIndex[i] as number;
+      if (index >= symbols.length) break;
+      const symbol = symbols[index] as number;
+      const row = symbol < 0 ? -1 : (newest[symbol] as number);
+      if (row < 0) break;
+      const eventTimeMs = baseTimeMs + (timeOffsetMs[i] as number);
+      const sinceStartMs = eventTimeMs - (rows[row] as number);
+      if (sinceStartMs < 0 || sinceStartMs >= windowSizeMs || eventTimeMs >= stopMs || eventTimeMs < watermarkMs) break;
+      if (eventTimeMs - outOfOrdernessMs > watermarkMs) watermarkMs = eventTimeMs - outOfOrdernessMs;
+      if (eventTimeMs > lastMs) lastMs = eventTimeMs;
+      if (eventTimeMs < firstMs) firstMs = eventTimeMs;
+      const price = prices[i] as number;
+      const size = sizes[i] as number;
+      if (eventTimeMs < (rows[row + slot.openTimeMs] as number)) {
+        rows[row + slot.open] = price;
+        rows[row + slot.openTimeMs] = eventTimeMs;
+      }
+      if (eventTimeMs >= (rows[row + slot.closeTimeMs] as number)) {
+        rows[row + slot.close] = price;
+        rows[row + slot.closeTimeMs] = eventTimeMs;
+      }
+      if (price > (rows[row + slot.high] as number)) rows[row + slot.high] = price;
+      if (price < (rows[row + slot.low] as number)) rows[row + slot.low] = price;
+      addTo(rows, row + slot.volume, size);
+      addTo(rows, row + slot.notional, price * size);
+      addTo(volume, 0, size);
+      rows[row + slot.tradeCount] = (rows[row + slot.tradeCount] as number) + 1;
+    }
+    this.tradeCount += i - from;
+    run.next = i;
+    run.firstMs = firstMs;
+    run.lastMs = lastMs;
+    run.watermarkMs = watermarkMs;
+  }
+
+  /** The next watermark at which a window closes or goes. */
+  get nextActionMs(): number {
+    return this.nextEndMs < this.nextRemovalMs ? this.nextEndMs : this.nextRemovalMs;
   }
 
   /** Closes the first open window of the interval; call while `nextEndMs <= watermark`. */
@@ -205,7 +276,7 @@ export class BarTable {
       low === Number.POSITIVE_INFINITY ? Number.NaN : low,
       close,
       sumOf(rows, row + slot.volume),
-      sumOf(rows, row + slot.notional),
+      (rows[row + slot.notional] as number) + (rows[row + slot.notional + 1] as number),
       rows[row + slot.tradeCount] as number,
       rev,
     );

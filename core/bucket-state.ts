@@ -113,7 +113,7 @@ export class BucketState {
 
   setNextAction(): void {
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const table of this.tables) nextMs = Math.min(nextMs, table.nextEndMs, table.nextRemovalMs);
+    for (const table of this.tables) nextMs = Math.min(nextMs, table.nextActionMs);
     this.nextActionMs = nextMs;
   }
 }

@@ -1,9 +1,9 @@
 import { assert } from './assert.ts';
 import type { LateTrade } from './bar.ts';
-import type { BarTable } from './bar-table.ts';
+import type { BarTable, PlainRun } from './bar-table.ts';
 import { bucketOf } from './bucket.ts';
 import { type BucketState, emptyOutcome, type Outcome, type ProducerState } from './bucket-state.ts';
-import { touchesOf, touchesVolume } from './conditions.ts';
+import { touchesAll, touchesOf, touchesVolume } from './conditions.ts';
 import { endFlag, type Frame, heartbeatIndex, silentFlag } from './frame.ts';
 import { textKeys } from './id-set.ts';
 import { type QuarantineReason, sampleBytesMax } from './reasons.ts';
@@ -93,23 +93,47 @@ function noteMissing(state: BucketState, producer: ProducerState, sequence: numb
   }
 }
 
+/** The hot path: what a plain trade needs is in locals, and goes back to the state before anything else looks at it. */
 function foldFrame(state: BucketState, frame: Frame, record: TapeRecord, firstIndex: number): void {
   const { outOfOrdernessMs, aheadMaxMs, conditions } = state.pipeline;
   const { symbolIndex, timeOffsetMs, price, size, conditionIndex, flags, baseTimeMs, tradeIdNumber, tradeIdText, count } = frame;
+  const { tables, sink, volume } = state;
   const symbols = symbolsOf(state, frame);
-  const touchesByIndex = frame.conditionSets.map((set) => touchesOf(set, conditions));
+  const touchesByIndex = Uint8Array.from(frame.conditionSets, (set) => touchesOf(set, conditions));
   const latestMs = record.arrivalTimeMs + aheadMaxMs;
   const hasIds = tradeIdNumber !== undefined || tradeIdText !== undefined;
+  const onlyTable = tables.length === 1 && !hasIds && touchesByIndex.every((touches) => touches === touchesAll) ? tables[0] : undefined;
+  let { nextActionMs } = state;
+  let trades = 0;
+  const run: PlainRun = { next: 0, stopMs: 0, outOfOrdernessMs, volume, firstMs: state.firstEventTimeMs, lastMs: state.lastEventTimeMs, watermarkMs: state.watermarkMs };
   for (let i = 0; i < count; i++) {
+    if (onlyTable !== undefined) {
+      run.next = i;
+      run.stopMs = Math.min(latestMs + 1, nextActionMs + outOfOrdernessMs);
+      onlyTable.addPlain(frame, symbols, run);
+      trades += run.next - i;
+      i = run.next;
+      if (i === count) break;
+    }
     const eventTimeMs = baseTimeMs + (timeOffsetMs[i] as number);
     const index = symbolIndex[i] as number;
-    if (index === heartbeatIndex && (flags[i] as number) & silentFlag) continue;
+    const isHeartbeat = index === heartbeatIndex;
+    if (isHeartbeat && (flags[i] as number) & silentFlag) continue;
     if (eventTimeMs > latestMs) {
       rejectTrade(state, frame, record, firstIndex, i, 'event-time-too-far-ahead');
       continue;
     }
-    if (index === heartbeatIndex) {
-      foldHeartbeat(state, eventTimeMs, flags[i] as number);
+    // The trade's own time counts before its verdict: the same as being told the feed's time first.
+    if (eventTimeMs - outOfOrdernessMs > run.watermarkMs && (isHeartbeat || (symbols[index] as number) >= 0)) {
+      run.watermarkMs = eventTimeMs - outOfOrdernessMs;
+      if (run.watermarkMs >= nextActionMs) {
+        advanceWatermark(state, run.watermarkMs);
+        nextActionMs = state.nextActionMs;
+      }
+    }
+    if (isHeartbeat) {
+      if ((flags[i] as number) & endFlag) run.watermarkMs = Math.max(run.watermarkMs, closeAll(state, eventTimeMs));
+      nextActionMs = state.nextActionMs;
       continue;
     }
     const symbol = symbols[index] as number;
@@ -122,27 +146,28 @@ function foldFrame(state: BucketState, frame: Frame, record: TapeRecord, firstIn
       state.counts.excluded++;
       continue;
     }
-    if (eventTimeMs > state.lastEventTimeMs) state.lastEventTimeMs = eventTimeMs;
-    if (eventTimeMs < state.firstEventTimeMs) state.firstEventTimeMs = eventTimeMs;
-    // The trade's own time counts before its verdict: the same as being told the feed's time first.
-    if (eventTimeMs - outOfOrdernessMs > state.watermarkMs) advanceWatermark(state, eventTimeMs - outOfOrdernessMs);
-    state.counts.trades++;
-    if (hasIds && isRepeat(state, symbol, tradeIdNumber?.[i] ?? Number.NaN, tradeIdText?.[i] ?? '', eventTimeMs)) {
+    if (eventTimeMs > run.lastMs) run.lastMs = eventTimeMs;
+    if (eventTimeMs < run.firstMs) run.firstMs = eventTimeMs;
+    trades++;
+    if (hasIds && isRepeat(state, symbol, tradeIdNumber, tradeIdText, i, eventTimeMs, run.watermarkMs)) {
       state.counts.duplicates++;
       continue;
     }
     let isInBar = false;
-    for (const table of state.tables) {
-      if (table.add(symbol, eventTimeMs, price[i] as number, size[i] as number, touches, state.watermarkMs, state.sink)) isInBar = true;
-      else state.outcome.late.push(lateTradeOf(state, table, frame, i, positionOf(record, firstIndex + i)));
-      if (table.nextEndMs < state.nextActionMs || table.nextRemovalMs < state.nextActionMs) state.setNextAction();
+    for (let t = 0; t < tables.length; t++) {
+      const table = tables[t] as BarTable;
+      if (table.add(symbol, eventTimeMs, price[i] as number, size[i] as number, touches, run.watermarkMs, sink)) isInBar = true;
+      else state.outcome.late.push(lateTradeOf(table, frame, i, run.watermarkMs, positionOf(record, firstIndex + i)));
+      if (table.nextActionMs < nextActionMs) nextActionMs = table.nextActionMs;
     }
-    if (isInBar) {
-      if (touches & touchesVolume) addTo(state.volume, 0, size[i] as number);
-    } else {
-      state.counts.lateEverywhere++;
-    }
+    if (!isInBar) state.counts.lateEverywhere++;
+    else if (touches & touchesVolume) addTo(volume, 0, size[i] as number);
   }
+  state.counts.trades += trades;
+  state.watermarkMs = run.watermarkMs;
+  state.nextActionMs = nextActionMs;
+  state.firstEventTimeMs = run.firstMs;
+  state.lastEventTimeMs = run.lastMs;
 }
 
 /** The state's number of each of the frame's symbols; -1 for one of another bucket. */
@@ -157,19 +182,16 @@ function symbolsOf(state: BucketState, frame: Frame): Int32Array {
   return numbers;
 }
 
-function foldHeartbeat(state: BucketState, eventTimeMs: number, flags: number): void {
-  const watermarkMs = eventTimeMs - state.pipeline.outOfOrdernessMs;
-  if (watermarkMs > state.watermarkMs) advanceWatermark(state, watermarkMs);
-  if ((flags & endFlag) === 0) return;
+/** The input is over: closes every window up to the one that holds this time. Returns the watermark that says so. */
+function closeAll(state: BucketState, eventTimeMs: number): number {
   let endMs = Number.NEGATIVE_INFINITY;
   for (const table of state.tables) endMs = Math.max(endMs, table.endOf(eventTimeMs));
-  if (endMs > state.watermarkMs) advanceWatermark(state, endMs);
+  advanceWatermark(state, endMs);
+  return endMs;
 }
 
 /** Closes windows in order of their end, the longer first where ends are equal, so that a strategy on the shorter one can see the longer. */
 function advanceWatermark(state: BucketState, watermarkMs: number): void {
-  state.watermarkMs = watermarkMs;
-  if (watermarkMs < state.nextActionMs) return;
   state.isClosing = true;
   for (;;) {
     const table = nextToClose(state.tables);
@@ -192,18 +214,29 @@ function nextToClose(tables: readonly BarTable[]): BarTable {
 const keys = new Float64Array(2);
 
 /** An id is remembered until the last window that could count its trade twice is gone. */
-function isRepeat(state: BucketState, symbol: number, tradeIdNumber: number, tradeIdText: string, eventTimeMs: number): boolean {
-  if (Number.isNaN(tradeIdNumber) && tradeIdText === '') return false;
-  let expiresMs = Number.NEGATIVE_INFINITY;
-  for (const table of state.tables)
-    expiresMs = Math.max(expiresMs, saturatingAdd(table.endOf(eventTimeMs), state.pipeline.allowedLatenessMs));
-  if (expiresMs <= state.watermarkMs) return false;
-  if (!Number.isNaN(tradeIdNumber)) return !state.tradeIds.add(symbol, tradeIdNumber, 0, expiresMs, state.watermarkMs);
-  textKeys(tradeIdText, keys);
-  return !state.tradeIds.add(symbol, keys[0] as number, keys[1] as number, expiresMs, state.watermarkMs);
+function isRepeat(
+  { tables, pipeline, tradeIds }: BucketState,
+  symbol: number,
+  tradeIdNumber: Float64Array | undefined,
+  tradeIdText: readonly string[] | undefined,
+  i: number,
+  eventTimeMs: number,
+  watermarkMs: number,
+): boolean {
+  const number = tradeIdNumber === undefined ? Number.NaN : (tradeIdNumber[i] as number);
+  const text = tradeIdText?.[i] ?? '';
+  const isNumber = !Number.isNaN(number);
+  if (!isNumber && text === '') return false;
+  let endMs = Number.NEGATIVE_INFINITY;
+  for (let t = 0; t < tables.length; t++) endMs = Math.max(endMs, (tables[t] as BarTable).endOf(eventTimeMs));
+  const expiresMs = saturatingAdd(endMs, pipeline.allowedLatenessMs);
+  if (expiresMs <= watermarkMs) return false;
+  if (isNumber) return !tradeIds.add(symbol, number, 0, expiresMs, watermarkMs);
+  textKeys(text, keys);
+  return !tradeIds.add(symbol, keys[0] as number, keys[1] as number, expiresMs, watermarkMs);
 }
 
-function lateTradeOf(state: BucketState, table: BarTable, frame: Frame, i: number, position: string): LateTrade {
+function lateTradeOf(table: BarTable, frame: Frame, i: number, watermarkMs: number, position: string): LateTrade {
   const eventTimeMs = frame.baseTimeMs + (frame.timeOffsetMs[i] as number);
   const windowEndMs = table.endOf(eventTimeMs);
   return {
@@ -214,7 +247,7 @@ function lateTradeOf(state: BucketState, table: BarTable, frame: Frame, i: numbe
     windowStartMs: windowEndMs - table.windowSizeMs,
     windowEndMs,
     reason: 'beyond-allowed-lateness',
-    lateByMs: state.watermarkMs - windowEndMs,
+    lateByMs: watermarkMs - windowEndMs,
     position,
   };
 }

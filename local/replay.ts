@@ -10,10 +10,12 @@ import { advance, type TapeRecord } from '../core/consume.ts';
 import type { Frame } from '../core/frame.ts';
 import { Framer } from '../core/framer.ts';
 import type { Pipeline } from '../core/pipeline.ts';
+import type { Quarantined } from '../core/reasons.ts';
 import { TradeBatch } from '../core/trade.ts';
 import { filterFrame, filterTrades, type TradeFilter } from './filter.ts';
 import { OutputFiles, type OutputFileOptions } from './output-files.ts';
 import type { Progress } from './progress.ts';
+import { addedCounts, feedCountsOf } from './saved-source.ts';
 import { openFileSource, type Source } from './source.ts';
 import { type Digest, digestOf, type Summary, summaryOf } from './summary.ts';
 import { tapePath } from './state-folder.ts';
@@ -47,7 +49,7 @@ export async function replay(options: ReplayOptions): Promise<Summary> {
       if (outcome.signals.length > 0) await table?.history.writeSignals(outcome.signals);
       fold.takeOutcome();
     };
-    if (options.feed === 'tape') await replayTape(options, fold, emit);
+    if (options.feed === 'tape') feedCounts = await replayTape(options, fold, emit, outputs, rejectedByReason);
     else feedCounts = await replayFiles(options, fold, emit, outputs, rejectedByReason);
     const digest: Digest | undefined = table && (await digestOf(table.history));
     return summaryOf({ states: fold.states.values(), feedCounts, rejectedByReason, seconds: options.progress.seconds, digest });
@@ -97,7 +99,7 @@ async function replayFiles(
   rejectedByReason: Record<string, number>,
 ): Promise<Record<string, number>> {
   const trades = new TradeBatch();
-  const feedCounts: Record<string, number> = {};
+  let feedCounts: Record<string, number> = {};
   let arrivalTimeMs = Date.now();
   let frameNumber = 0;
   const framer = new Framer({
@@ -116,13 +118,13 @@ async function replayFiles(
       tradeCount += trades.length;
       framer.add(trades, arrivalTimeMs);
       trades.clear();
-      countRejected(source, outputs, rejectedByReason);
+      countRejected(source.quarantined.splice(0), outputs, rejectedByReason);
       await emit();
       progress.show({ trades: tradeCount, bytesRead: source.bytesRead, bytesTotal: source.bytesTotal });
     }
     source.stop();
-    countRejected(source, outputs, rejectedByReason);
-    for (const [name, count] of Object.entries(source.counts)) feedCounts[name] = (feedCounts[name] ?? 0) + count;
+    countRejected(source.quarantined.splice(0), outputs, rejectedByReason);
+    feedCounts = addedCounts(feedCounts, source.counts);
   }
   framer.flush();
   framer.end();
@@ -130,10 +132,9 @@ async function replayFiles(
   return feedCounts;
 }
 
-function countRejected(source: Source, outputs: OutputFiles, rejectedByReason: Record<string, number>): void {
-  outputs.writeQuarantined(source.quarantined);
-  for (const { reason } of source.quarantined) rejectedByReason[reason] = (rejectedByReason[reason] ?? 0) + 1;
-  source.quarantined.length = 0;
+function countRejected(lines: readonly Quarantined[], outputs: OutputFiles, rejectedByReason: Record<string, number>): void {
+  outputs.writeQuarantined(lines);
+  for (const { reason } of lines) rejectedByReason[reason] = (rejectedByReason[reason] ?? 0) + 1;
 }
 
 const recordsAtOnce = { recordsMax: 1_000, bytesMax: 4 * 1024 * 1024 };
@@ -143,7 +144,9 @@ async function replayTape(
   { pipeline, stateFolder, filter, progress, signal }: ReplayOptions,
   fold: Fold,
   emit: () => Promise<void>,
-): Promise<void> {
+  outputs: OutputFiles,
+  rejectedByReason: Record<string, number>,
+): Promise<Record<string, number>> {
   const tape = new SqliteTape(tapePath(stateFolder), { readOnly: true });
   try {
     for (const shardId of tape.shardIds()) {
@@ -165,11 +168,13 @@ async function replayTape(
         });
       }
     }
+    for (const line of tape.quarantined()) countRejected([line], outputs, rejectedByReason);
+    closeAll(pipeline, fold);
+    await emit();
+    return feedCountsOf(tape);
   } finally {
     tape.close();
   }
-  closeAll(pipeline, fold);
-  await emit();
 }
 
 /** A tape that still grows has no end in it. */

@@ -17,6 +17,7 @@ import { makeConsumer } from '../lambdas/consume-kinesis.ts';
 import { Driver } from './driver.ts';
 import { filterTrades, type TradeFilter } from './filter.ts';
 import { serveQueries } from './query.ts';
+import { feedCountsOf, savedSource, type SavedSource } from './saved-source.ts';
 import type { Source } from './source.ts';
 import { checkpointsPath, historyPath, tapePath } from './state-folder.ts';
 import { digestOf, type Summary, summaryOf } from './summary.ts';
@@ -174,8 +175,9 @@ class Pipe {
         { source: source.name, state: JSON.stringify(saved) },
         { source: framerSource, state: JSON.stringify(this.#framer.snapshot()) },
       ];
-      this.#tape.append(this.#pending, sources, quarantined);
+      // The history takes repeats. After the tape has them, these lines are never read again.
       if (quarantined.length > 0) await this.#history.writeQuarantined(quarantined);
+      this.#tape.append(this.#pending, sources, quarantined);
       this.#counts.quarantined += quarantined.length;
       this.#pending.length = 0;
       quarantined.length = 0;
@@ -239,23 +241,6 @@ class Pipe {
 }
 
 const signalsShown = 50;
-
-/** What the tape keeps of a source. */
-type SavedSource = { readonly source: string; readonly counts: Readonly<Record<string, number>>; readonly hasEnded: boolean };
-
-function savedSource(tape: SqliteTape, name: string): SavedSource | undefined {
-  const saved = tape.sourceState(name);
-  return saved === undefined ? undefined : (JSON.parse(saved) as SavedSource);
-}
-
-function feedCountsOf(tape: SqliteTape): Record<string, number> {
-  const sums: Record<string, number> = {};
-  for (const text of tape.sourceStates()) {
-    const { counts = {} } = JSON.parse(text) as Partial<SavedSource>;
-    for (const [name, count] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + count;
-  }
-  return sums;
-}
 
 type LoadedState = { readonly bucket: number; readonly sequenceNumber: string; readonly state: BucketState };
 

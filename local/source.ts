@@ -6,6 +6,7 @@ import type { FeedOutput } from '../adapters/feeds/feed.ts';
 import type { Quarantined } from '../core/reasons.ts';
 import { type SimulationOptions, simulateMarket } from '../core/simulation.ts';
 import { TradeBatch } from '../core/trade.ts';
+import { addedCounts } from './saved-source.ts';
 
 /** Where trades come from: a recording, standard input, or a market that goes on for ever. */
 export interface Source {
@@ -30,7 +31,7 @@ export type FileSourceOptions = {
   readonly feed: string;
   /** A file, or `-` for standard input. */
   readonly path: string;
-  /** What `snapshot` returned. Standard input is read from where it is. */
+  /** What `snapshot` returned. Standard input is read from where it is; its counts go on, and its lines are told from those of before. */
   readonly from?: string | undefined;
   /** Numbers symbols for several sources alike. */
   readonly trades?: TradeBatch;
@@ -40,13 +41,16 @@ export type FileSourceOptions = {
 export async function openFileSource({ feed, path, from, trades = new TradeBatch() }: FileSourceOptions): Promise<Source> {
   const format = formatOf(feed);
   const isStandardInput = path === '-';
-  const saved = from === undefined || isStandardInput ? undefined : (JSON.parse(from) as { byteOffset: number; memory: string });
+  const before = from === undefined ? undefined : (JSON.parse(from) as SavedFile);
+  const saved = isStandardInput ? undefined : before;
+  const opened = isStandardInput ? (before?.opened ?? 0) + 1 : 1;
   const decoder = format.decoder(saved);
   const input = await openInput(path, saved === undefined ? {} : { byteOffset: saved.byteOffset });
   const output: FeedOutput = { trades, rejected: [] };
   const reading = readFeed(input, decoder, output);
   const quarantined: Quarantined[] = [];
-  const name = isStandardInput ? '-' : basename(path);
+  const counts = () => (isStandardInput ? addedCounts(before?.counts ?? {}, decoder.counts) : decoder.counts);
+  const label = isStandardInput ? `-${opened > 1 ? opened : ''}` : basename(path);
   return {
     name: `${feed}:${isStandardInput ? '-' : resolve(path)}`,
     isLive: isStandardInput,
@@ -55,13 +59,13 @@ export async function openFileSource({ feed, path, from, trades = new TradeBatch
     async next() {
       const { done } = await reading.next();
       for (const { line, byteOffset, reason, sample } of output.rejected)
-        quarantined.push({ position: `${name}:${line}:${byteOffset}`, reason, sample });
+        quarantined.push({ position: `${label}:${line}:${byteOffset}`, reason, sample });
       output.rejected.length = 0;
       return !done;
     },
-    snapshot: () => JSON.stringify({ ...decoder.snapshot(), counts: decoder.counts }),
+    snapshot: () => JSON.stringify({ ...decoder.snapshot(), counts: counts(), opened } satisfies SavedFile),
     get counts() {
-      return decoder.counts;
+      return counts();
     },
     get bytesRead() {
       return input.bytesRead;
@@ -72,6 +76,14 @@ export async function openFileSource({ feed, path, from, trades = new TradeBatch
     stop: () => void reading.return(undefined),
   };
 }
+
+type SavedFile = {
+  readonly byteOffset: number;
+  readonly memory: string;
+  readonly counts: Readonly<Record<string, number>>;
+  /** How often standard input was opened. */
+  readonly opened: number;
+};
 
 export type MarketSourceOptions = SimulationOptions & {
   /** How much of the market before now is read at once, so that there are bars from the start. */

@@ -150,6 +150,9 @@ export class BarTable {
     const newest = this.#newest;
     const { stopMs, outOfOrdernessMs, volume } = run;
     let { firstMs, lastMs, watermarkMs } = run;
+    // The sum of all sizes in locals: as slots, each addition would wait for the one before to be stored.
+    let volumeSum = volume[0] as number;
+    let volumeRest = volume[1] as number;
     const from = run.next;
     let i = from;
     for (; i < count; i++) {
@@ -178,9 +181,14 @@ export class BarTable {
       if (price < (rows[row + slot.low] as number)) rows[row + slot.low] = price;
       addTo(rows, row + slot.volume, size);
       addTo(rows, row + slot.notional, price * size);
-      addTo(volume, 0, size);
+      const sum = volumeSum + size;
+      const rounded = sum - volumeSum;
+      volumeRest += volumeSum - (sum - rounded) + (size - rounded);
+      volumeSum = sum;
       rows[row + slot.tradeCount] = (rows[row + slot.tradeCount] as number) + 1;
     }
+    volume[0] = volumeSum;
+    volume[1] = volumeRest;
     this.tradeCount += i - from;
     run.next = i;
     run.firstMs = firstMs;

@@ -1,16 +1,14 @@
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { openDuckDbHistory } from '../adapters/history/duckdb.ts';
 import { type ExportedTable, type History, HistoryError, type QueryResult } from '../adapters/history/history.ts';
 import { askServer, type QueryRequest } from './query-socket.ts';
 import { formatCsv, formatTable } from './query-table.ts';
+import { historyPath } from './state-folder.ts';
 
 export { serveQueries } from './query-socket.ts';
 export { formatCsv, formatTable } from './query-table.ts';
-
-/** The history in a state folder. */
-export const historyFileName = 'history.duckdb';
 
 export type QueryCommandOptions = {
   /** @default '.tapeline' */
@@ -98,7 +96,7 @@ async function ask(
 
 async function openForReading(stateFolder: string): Promise<History> {
   try {
-    return await openDuckDbHistory(join(stateFolder, historyFileName), { isReadOnly: true });
+    return await openDuckDbHistory(historyPath(stateFolder), { isReadOnly: true });
   } catch (cause) {
     if (cause instanceof HistoryError && cause.code === 'history-missing') {
       throw new HistoryError(

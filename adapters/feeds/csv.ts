@@ -2,8 +2,8 @@ import type { TradeBatch } from '../../core/trade.ts';
 import { symbolBytesMax, tradeIdBytesMax, tradeIdNumberOf } from '../../core/trade.ts';
 import { InputError } from '../errors.ts';
 import { cellsOf, tradeOfCells } from './csv-row.ts';
-import type { FeedOutput } from './feed.ts';
-import type { LineFeedFormat, LineReader } from './lines.ts';
+import type { FeedFormat, FeedOutput } from './feed.ts';
+import type { LineReader } from './lines.ts';
 import { asciiOf, carriageReturn, LineFeed, lineBytesMaxDefault, lineFeed, textOf } from './lines.ts';
 import { scanAmount, scanWhole } from './numbers.ts';
 import { BatchNumbers } from './symbols.ts';
@@ -13,7 +13,7 @@ import { addTrade, conditionsOf, isSymbol } from './trade-fields.ts';
  * The first line names the columns, in any order; further columns are ignored. Cells may be quoted as in RFC 4180, but none goes over
  * the end of its line: a quote left open then costs one trade and not the rest of the file.
  */
-export const csv: LineFeedFormat = {
+export const csv: FeedFormat = {
   name: 'csv',
   summary: 'a header row with symbol, eventTimeMs, price, size, and if there tradeId, conditions (codes separated by ; or blanks)',
   decoder: (from) => new LineFeed({ lineBytesMax: lineBytesMaxDefault, from, reader: (_, memory) => new CsvReader(memory as Memory) }),

@@ -7,6 +7,9 @@ export type InputPosition = { readonly line: number; readonly byteOffset: number
 /** A line that is not a trade. `sample` is at most its first 200 bytes, as text. */
 export type RejectedLine = InputPosition & { readonly reason: LineReason; readonly sample: string };
 
+/** How an input came to its end: a `truncated` one broke off, so that what it held last may be half a line. */
+export type InputEnding = 'complete' | 'truncated';
+
 /** What a feed has read from its input: trades in order, and the lines that are none. */
 export type FeedOutput = { readonly trades: TradeBatch; readonly rejected: RejectedLine[] };
 
@@ -18,8 +21,11 @@ export type FeedOutput = { readonly trades: TradeBatch; readonly rejected: Rejec
 export interface FeedDecoder {
   /** Reads the next bytes. A line that is cut off at the end is kept for the next call. May keep no reference to `chunk`. */
   push(chunk: Uint8Array, out: FeedOutput): void;
-  /** The input is over: reads a last line that has no line feed. */
-  end(out: FeedOutput): void;
+  /**
+   * The input is over: reads a last line that has no line feed. After a `truncated` input that line is not read but rejected as
+   * `input-truncated`, with its position, also when it is empty.
+   */
+  end(out: FeedOutput, ending?: InputEnding): void;
   /**
    * All that the decoder remembers, as JSON text, and how many bytes of input it covers: reading on from `byteOffset` with a decoder
    * made from `memory` gives what one pass gives. A cut-off line is not covered; it is read again.

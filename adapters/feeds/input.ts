@@ -4,8 +4,7 @@ import { stat } from 'node:fs/promises';
 import type { Readable, Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { InputError } from '../errors.ts';
-import type { FeedOutput } from './feed.ts';
-import type { InputEnding, LineFeedDecoder } from './lines.ts';
+import type { FeedDecoder, FeedOutput, InputEnding } from './feed.ts';
 
 /** The bytes of a file or of standard input, decompressed and in order. It can be gone through once. */
 export interface Input extends AsyncIterable<Uint8Array> {
@@ -41,7 +40,7 @@ export async function openInput(path: string, { byteOffset = 0, standardInput = 
  * Reads an input through a decoder to its end; yields whenever `out` may have something for the caller to take away.
  * An input that broke off ends with a line rejected as `input-truncated`.
  */
-export async function* readFeed(input: Input, decoder: LineFeedDecoder, out: FeedOutput): AsyncGenerator<void> {
+export async function* readFeed(input: Input, decoder: FeedDecoder, out: FeedOutput): AsyncGenerator<void> {
   for await (const chunk of input) {
     decoder.push(chunk, out);
     yield;

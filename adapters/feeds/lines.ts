@@ -1,17 +1,6 @@
 import type { LineReason } from '../../core/reasons.ts';
 import { sampleBytesMax } from '../../core/reasons.ts';
-import type { FeedDecoder, FeedFormat, FeedOutput } from './feed.ts';
-
-/** How an input came to its end: a `truncated` one broke off, so that what it held last may be half a line. */
-export type InputEnding = 'complete' | 'truncated';
-
-/** A decoder that can also be told that its input broke off. */
-export interface LineFeedDecoder extends FeedDecoder {
-  /** After a `truncated` input the last line is not read but rejected as `input-truncated`, with its position, also when it is empty. */
-  end(out: FeedOutput, ending?: InputEnding): void;
-}
-
-export type LineFeedFormat = FeedFormat & { readonly decoder: (from?: Snapshot) => LineFeedDecoder };
+import type { FeedDecoder, FeedOutput, InputEnding } from './feed.ts';
 
 /** What `LineFeed` asks of a format. */
 export interface LineReader {
@@ -50,7 +39,7 @@ export const lineBytesMaxDefault = 1_048_576;
  * Cuts bytes into lines for a format and keeps the books: line numbers, byte offsets, counts, the cut-off line between two chunks.
  * Chunks are copied into one buffer, so that each line lies in one piece and every scanner sees one kind of array.
  */
-export class LineFeed implements LineFeedDecoder {
+export class LineFeed implements FeedDecoder {
   bytes = new Uint8Array(sliceBytes * 2 + paddingBytes);
   view = new DataView(this.bytes.buffer);
   readonly counts: Record<string, number>;

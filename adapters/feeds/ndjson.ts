@@ -1,14 +1,14 @@
 import type { TradeBatch } from '../../core/trade.ts';
 import { tradeIdBytesMax, tradeIdNumberOf, symbolBytesMax } from '../../core/trade.ts';
-import type { FeedOutput } from './feed.ts';
-import type { LineFeedFormat, LineReader } from './lines.ts';
+import type { FeedFormat, FeedOutput } from './feed.ts';
+import type { LineReader } from './lines.ts';
 import { asciiOf, LineFeed, lineBytesMaxDefault, lineFeed } from './lines.ts';
 import { tradeOfJsonLine } from './ndjson-line.ts';
 import { scanAmount, scanWhole } from './numbers.ts';
 import { BatchNumbers } from './symbols.ts';
 import { addTrade, conditionsOf, isSymbol } from './trade-fields.ts';
 
-export const ndjson: LineFeedFormat = {
+export const ndjson: FeedFormat = {
   name: 'ndjson',
   summary: 'one JSON object a line: symbol, eventTimeMs, price, size, and if there tradeId, conditions',
   decoder: (from) => new LineFeed({ lineBytesMax: lineBytesMaxDefault, from, reader: () => new NdjsonReader() }),

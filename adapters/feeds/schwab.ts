@@ -1,8 +1,8 @@
 import type { LineReason } from '../../core/reasons.ts';
 import { conflatedFlag } from '../../core/trade.ts';
-import type { FeedOutput } from './feed.ts';
+import type { FeedFormat, FeedOutput } from './feed.ts';
 import { elementsOf, membersOf } from './json-spans.ts';
-import type { LineFeedFormat, LineReader } from './lines.ts';
+import type { LineReader } from './lines.ts';
 import { LineFeed, lineFeed, textOf } from './lines.ts';
 import { isEventTime, isSymbol } from './trade-fields.ts';
 
@@ -21,7 +21,7 @@ import { isEventTime, isSymbol } from './trade-fields.ts';
  * A trade is flagged as conflated when it is known to stand for several: its size is not the last size (field 9, carried too), or it
  * has an earlier rise in it. A stream without field 9 cannot tell; those trades are counted as `conflationUnknown` and not flagged.
  */
-export const schwab: LineFeedFormat = {
+export const schwab: FeedFormat = {
   name: 'schwab',
   summary: 'recorded messages of the Schwab streamer, one a line: trades from LEVELONE_EQUITIES',
   decoder: (from) =>

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { csv } from '../../../adapters/feeds/csv.ts';
-import type { LineFeedFormat } from '../../../adapters/feeds/lines.ts';
+import type { FeedFormat } from '../../../adapters/feeds/feed.ts';
 import { ndjson } from '../../../adapters/feeds/ndjson.ts';
 import { tradeOfJsonLine } from '../../../adapters/feeds/ndjson-line.ts';
 import { schwab } from '../../../adapters/feeds/schwab.ts';
@@ -18,7 +18,7 @@ const message = (volume: number) =>
   `{"data":[{"service":"LEVELONE_EQUITIES","timestamp":1726233671621,"content":[{"key":"X","3":1.5,"8":${volume}},{"key":"Y","9":5}]}]}`;
 
 type Subject = {
-  readonly format: LineFeedFormat;
+  readonly format: FeedFormat;
   readonly share: number;
   readonly header: string;
   readonly seeds: readonly string[];
@@ -152,7 +152,7 @@ function withoutFeed(byte: number): number {
 }
 
 function pushInPieces(
-  decoder: ReturnType<LineFeedFormat['decoder']>,
+  decoder: ReturnType<FeedFormat['decoder']>,
   bytes: Uint8Array,
   random: () => number,
   out: Parameters<typeof decoder.push>[1],

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { csv } from '../../../adapters/feeds/csv.ts';
-import type { LineFeedFormat } from '../../../adapters/feeds/lines.ts';
+import type { FeedFormat } from '../../../adapters/feeds/feed.ts';
 import { ndjson } from '../../../adapters/feeds/ndjson.ts';
 import { schwab } from '../../../adapters/feeds/schwab.ts';
 import { csvHeader, csvRow, inputOf, ndjsonLine, schwabMessage } from './lines-of-input.ts';
 import { joined, read } from './reading.ts';
 
-const feeds: readonly { readonly format: LineFeedFormat; readonly input: fc.Arbitrary<Uint8Array> }[] = [
+const feeds: readonly { readonly format: FeedFormat; readonly input: fc.Arbitrary<Uint8Array> }[] = [
   { format: ndjson, input: inputOf(ndjsonLine) },
   { format: csv, input: inputOf(csvRow).map((rows) => joined(`${csvHeader}\n`, rows)) },
   { format: schwab, input: inputOf(schwabMessage) },

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { csv } from '../../../adapters/feeds/csv.ts';
-import type { LineFeedFormat } from '../../../adapters/feeds/lines.ts';
+import type { FeedFormat } from '../../../adapters/feeds/feed.ts';
 import { ndjson } from '../../../adapters/feeds/ndjson.ts';
 import { schwab } from '../../../adapters/feeds/schwab.ts';
 import type { LineReason } from '../../../core/reasons.ts';
@@ -170,7 +170,7 @@ const schwabCases: readonly Case[] = [
 ];
 
 const neighbours: readonly {
-  readonly format: LineFeedFormat;
+  readonly format: FeedFormat;
   readonly before: string;
   readonly after: string;
   readonly cases: readonly Case[];

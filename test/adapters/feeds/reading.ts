@@ -1,5 +1,4 @@
-import type { FeedDecoder, RejectedLine } from '../../../adapters/feeds/feed.ts';
-import type { LineFeedFormat } from '../../../adapters/feeds/lines.ts';
+import type { FeedDecoder, FeedFormat, RejectedLine } from '../../../adapters/feeds/feed.ts';
 import type { Trade } from '../../../core/trade.ts';
 import { conflatedFlag, TradeBatch } from '../../../core/trade.ts';
 
@@ -11,7 +10,7 @@ export type Reading = {
 };
 
 /** What a format reads from bytes, cut where `cuts` says; `resumeAt` makes a new decoder from a snapshot before that chunk. */
-export function read(format: LineFeedFormat, bytes: Uint8Array | string, cuts: readonly number[] = [], resumeAt?: number): Reading {
+export function read(format: FeedFormat, bytes: Uint8Array | string, cuts: readonly number[] = [], resumeAt?: number): Reading {
   const input = typeof bytes === 'string' ? bytesOf(bytes) : bytes;
   const out = { trades: new TradeBatch(2), rejected: [] };
   let decoder: FeedDecoder = format.decoder();

@@ -31,15 +31,17 @@ function runHere(path, args) {
 }
 
 function runInChild(node, path, args) {
-  const orphan = pathToFileURL(join(root, 'local', 'orphan.ts')).href;
-  const child = spawn(node, ['--disable-warning=ExperimentalWarning', '--import', orphan, path, ...args], {
-    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-  });
+  let child;
+  // Before there is a child, so that no signal finds us without a handler.
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   // A terminal sends Ctrl-C to the whole group, and a second one might cut the child's ending short. Only when nobody else has told the
   // child, as after `kill -INT`, is it still there a moment later.
   process.on('SIGINT', () => {
     if (!process.stdin.isTTY) setTimeout(() => child.kill('SIGINT'), interruptForwardMs).unref();
+  });
+  const orphan = pathToFileURL(join(root, 'local', 'orphan.ts')).href;
+  child = spawn(node, ['--disable-warning=ExperimentalWarning', '--import', orphan, path, ...args], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   });
   whenNpmDies(() => {
     child.kill('SIGKILL');

@@ -21,9 +21,10 @@ export type IndicatorBench = {
 };
 
 /**
- * Updates a second of our indicators and those of trading-signals, on the same values in one process. Everybody takes turns in every
- * round, as in a process that runs several strategies; the values are dealt to one symbol, then to as many as the market has. Answers are
- * compared on a pass of their own.
+ * Updates a second of our indicators and those of trading-signals, on the same values in one process. Both sides run as in an engine that
+ * does not know its strategies beforehand: one loop calls whatever indicator there is. Alone in a loop of its own a small indicator is
+ * compiled into that loop, so for the smallest that is measured too. Everybody takes turns in every round; the values are dealt to one
+ * symbol, then to as many as the market has. Answers are compared on a pass of their own.
  */
 export function benchIndicators({ valueCount = 1_000_000, rounds = 7, symbolCounts = [1, 1_500] } = {}): IndicatorBench[] {
   const candles = randomCandles(valueCount);
@@ -51,97 +52,84 @@ type Run = (candles: Candles, visit?: (value: number) => void) => void;
 
 type Contest = { readonly name: string; readonly ours: (symbolCount: number) => Run; readonly peer: (symbolCount: number) => Run };
 
-// Each loop is written out: a loop shared by all would be fair to nobody, for the compiler could inline none of them.
 const contests: readonly Contest[] = [
   {
     name: 'EMA 20',
     ours: (symbolCount) => oursOf(symbolCount, (bar) => ema(bar.close, 20, { seed: 'first' })),
-    peer: (symbolCount) => {
-      const peers = Array.from({ length: symbolCount }, () => new EMA(20));
-      return ({ close }, visit) => {
-        for (let i = 0, symbol = 0; i < close.length; i++, symbol = symbol + 1 === symbolCount ? 0 : symbol + 1) {
-          const peer = peers[symbol] as EMA;
-          const answer = peer.update(close[i] as number, false);
-          if (visit !== undefined) visit(peer.isStable ? answer : Number.NaN);
-        }
-      };
-    },
+    peer: (symbolCount) => peersOf(symbolCount, () => new EMA(20)),
   },
   {
     name: 'RSI 14',
     ours: (symbolCount) => oursOf(symbolCount, (bar) => rsi(bar.close, 14)),
-    peer: (symbolCount) => {
-      const peers = Array.from({ length: symbolCount }, () => new RSI(14));
-      return ({ close }, visit) => {
-        for (let i = 0, symbol = 0; i < close.length; i++, symbol = symbol + 1 === symbolCount ? 0 : symbol + 1) {
-          const answer = (peers[symbol] as RSI).update(close[i] as number, false);
-          if (visit !== undefined) visit(answer ?? Number.NaN);
-        }
-      };
-    },
+    peer: (symbolCount) => peersOf(symbolCount, () => new RSI(14)),
   },
   {
     name: 'ATR 14',
     ours: (symbolCount) => oursOf(symbolCount, (bar) => atr(bar, 14), { takesBars: true }),
-    peer: (symbolCount) => {
-      const peers = Array.from({ length: symbolCount }, () => new ATR(14));
-      return ({ high, low, close }, visit) => {
-        for (let i = 0, symbol = 0; i < close.length; i++, symbol = symbol + 1 === symbolCount ? 0 : symbol + 1) {
-          const candle = { high: high[i] as number, low: low[i] as number, close: close[i] as number };
-          const answer = (peers[symbol] as ATR).update(candle, false);
-          if (visit !== undefined) visit(answer ?? Number.NaN);
-        }
-      };
-    },
+    peer: (symbolCount) => peersOf(symbolCount, () => new ATR(14), { takesBars: true }),
   },
   {
     name: 'MACD 12 26 9',
     ours: (symbolCount) => oursOf(symbolCount, (bar) => macd(bar.close, { seed: 'first' }).histogram),
-    peer: (symbolCount) => {
-      const peers = Array.from({ length: symbolCount }, () => new MACD(new EMA(12), new EMA(26), new EMA(9)));
-      return ({ close }, visit) => {
-        for (let i = 0, symbol = 0; i < close.length; i++, symbol = symbol + 1 === symbolCount ? 0 : symbol + 1) {
-          const answer = (peers[symbol] as MACD).update(close[i] as number, false);
-          if (visit !== undefined) visit(answer?.histogram ?? Number.NaN);
-        }
-      };
-    },
+    peer: (symbolCount) => peersOf(symbolCount, () => new MACD(new EMA(12), new EMA(26), new EMA(9)), { field: 'histogram' }),
   },
   {
     name: 'Bollinger 20 2',
     ours: (symbolCount) => oursOf(symbolCount, (bar) => bollinger(bar.close, 20, 2).upper),
+    peer: (symbolCount) => peersOf(symbolCount, () => new BollingerBands(20, 2), { field: 'upper' }),
+  },
+  {
+    name: 'EMA 20, own loop',
+    ours: (symbolCount) => {
+      const { slots, slotCount, closeSlot, answerSlot, steps } = programOf(symbolCount, (bar) => ema(bar.close, 20, { seed: 'first' }));
+      const step = steps[0] as Step;
+      return ({ close }, visit) => {
+        for (let i = 0, base = 0; i < close.length; i++, base = base + slotCount === slots.length ? 0 : base + slotCount) {
+          publish(slots, base + closeSlot, close[i] as number);
+          step(slots, base, anyBar);
+          if (visit !== undefined) visit(slots[base + answerSlot] as number);
+        }
+      };
+    },
     peer: (symbolCount) => {
-      const peers = Array.from({ length: symbolCount }, () => new BollingerBands(20, 2));
+      const peers = Array.from({ length: symbolCount }, () => new EMA(20));
       return ({ close }, visit) => {
         for (let i = 0, symbol = 0; i < close.length; i++, symbol = symbol + 1 === symbolCount ? 0 : symbol + 1) {
-          const answer = (peers[symbol] as BollingerBands).update(close[i] as number, false);
-          if (visit !== undefined) visit(answer?.upper ?? Number.NaN);
+          const answer = (peers[symbol] as EMA).update(close[i] as number, false);
+          if (visit !== undefined) visit(answer);
         }
       };
     },
   },
 ];
 
-/** Our side of the same work: high, low and close go in, and the steps of the indicator run. */
-function oursOf(symbolCount: number, make: (bar: BarSource) => Series, { takesBars = false } = {}): Run {
-  const layout = new SlotLayout();
-  const program = new Program({
-    layout,
-    cursor: { slots: new Float64Array(0), base: 0 },
-    calendar: calendarOf('always'),
-    intervalCount: 1,
-  });
-  const source = new BarSource(program, new BarRow(layout, 0), 'bar');
-  const closeSlot = source.close.slot;
-  const answerSlot = make(source).slot;
-  const steps = program.steps[0] ?? [];
-  const slots = new Float64Array(layout.slotCount * symbolCount);
-  for (let symbol = 0; symbol < symbolCount; symbol++) slots.set(layout.initialValues(), symbol * layout.slotCount);
+type Peer<Input> = { update(input: Input, replace: boolean): number | object | null };
+type PeerCandle = { high: number; low: number; close: number };
+
+function peersOf(symbolCount: number, make: () => Peer<number>, options?: { field?: string }): Run;
+function peersOf(symbolCount: number, make: () => Peer<PeerCandle>, options: { takesBars: true }): Run;
+function peersOf(symbolCount: number, make: () => Peer<never>, { field = '', takesBars = false } = {}): Run {
+  const peers = Array.from({ length: symbolCount }, make) as Peer<number | PeerCandle>[];
   return ({ high, low, close }, visit) => {
-    const bar: ClosedBar = { ...anyBar };
-    const end = slots.length;
-    const slotCount = layout.slotCount;
-    for (let i = 0, base = 0; i < close.length; i++, base = base + slotCount === end ? 0 : base + slotCount) {
+    for (let i = 0, symbol = 0; i < close.length; i++, symbol = symbol + 1 === symbolCount ? 0 : symbol + 1) {
+      const price = close[i] as number;
+      const input = takesBars ? { high: high[i] as number, low: low[i] as number, close: price } : price;
+      const answer = (peers[symbol] as Peer<number | PeerCandle>).update(input, false);
+      if (visit !== undefined) visit(numberIn(answer, field));
+    }
+  };
+}
+
+function numberIn(answer: number | object | null, field: string): number {
+  if (answer === null) return Number.NaN;
+  return typeof answer === 'number' ? answer : ((answer as Record<string, number>)[field] as number);
+}
+
+function oursOf(symbolCount: number, make: (bar: BarSource) => Series, { takesBars = false } = {}): Run {
+  const { slots, slotCount, closeSlot, answerSlot, steps } = programOf(symbolCount, make);
+  return ({ high, low, close }, visit) => {
+    const bar = { ...anyBar };
+    for (let i = 0, base = 0; i < close.length; i++, base = base + slotCount === slots.length ? 0 : base + slotCount) {
       if (takesBars) {
         bar.high = high[i] as number;
         bar.low = low[i] as number;
@@ -151,6 +139,22 @@ function oursOf(symbolCount: number, make: (bar: BarSource) => Series, { takesBa
       if (visit !== undefined) visit(slots[base + answerSlot] as number);
     }
   };
+}
+
+function programOf(symbolCount: number, make: (bar: BarSource) => Series) {
+  const layout = new SlotLayout();
+  const program = new Program({
+    layout,
+    cursor: { slots: new Float64Array(0), base: 0 },
+    calendar: calendarOf('always'),
+    intervalCount: 1,
+  });
+  const source = new BarSource(program, new BarRow(layout, 0), 'bar');
+  const answerSlot = make(source).slot;
+  const { slotCount } = layout;
+  const slots = new Float64Array(slotCount * symbolCount);
+  for (let symbol = 0; symbol < symbolCount; symbol++) slots.set(layout.initialValues(), symbol * slotCount);
+  return { slots, slotCount, closeSlot: source.close.slot, answerSlot, steps: program.steps[0] ?? [] };
 }
 
 const anyBar: ClosedBar = {

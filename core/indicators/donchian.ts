@@ -20,8 +20,9 @@ export function donchian(source: BarSource, period: number) {
   const middle = program.series(`${label}.middle`, intervalIndex);
   const [toUpper, toLower, toMiddle] = [upper.slot, lower.slot, middle.slot];
   program.step(intervalIndex, (slots, base, bar) => {
-    pushToRing(slots, base + highs, period, bar.high);
+    const oldest = pushToRing(slots, base + highs, period, bar.high);
     pushToRing(slots, base + lows, period, bar.low);
+    if (Number.isNaN(slots[base + highs + 1 + oldest] as number)) return;
     const high = highestOf(slots, base + highs + 1, period);
     const low = lowestOf(slots, base + lows + 1, period);
     publish(slots, base + toUpper, high);
@@ -31,15 +32,21 @@ export function donchian(source: BarSource, period: number) {
   return { upper, lower, middle };
 }
 
-/** NaN while one is NaN, for then the ring is not full. */
+// Comparing is twice as fast as Math.max and Math.min, which care for -0 and NaN.
 function highestOf(slots: Float64Array, first: number, count: number): number {
   let highest = slots[first] as number;
-  for (let i = first + 1; i < first + count; i++) highest = Math.max(highest, slots[i] as number);
+  for (let i = first + 1; i < first + count; i++) {
+    const value = slots[i] as number;
+    if (value > highest) highest = value;
+  }
   return highest;
 }
 
 function lowestOf(slots: Float64Array, first: number, count: number): number {
   let lowest = slots[first] as number;
-  for (let i = first + 1; i < first + count; i++) lowest = Math.min(lowest, slots[i] as number);
+  for (let i = first + 1; i < first + count; i++) {
+    const value = slots[i] as number;
+    if (value < lowest) lowest = value;
+  }
   return lowest;
 }

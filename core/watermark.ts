@@ -21,7 +21,7 @@ export class CombinedWatermark {
   }
 
   get isIdle(): boolean {
-    return this.#idle.every((idle) => idle === 1);
+    return this.#idle.length > 0 && this.#idle.every((idle) => idle === 1);
   }
 
   /** A lower watermark than before is ignored, and so is one of an idle channel. */
@@ -51,7 +51,8 @@ export class CombinedWatermark {
   #combine(): void {
     let lowest = Number.POSITIVE_INFINITY;
     for (let channel = 0; channel < this.#idle.length; channel++) {
-      if (this.#idle[channel] === 0) lowest = Math.min(lowest, this.#watermarksMs[channel] as number);
+      const watermarkMs = this.#watermarksMs[channel] as number;
+      if (this.#idle[channel] === 0 && watermarkMs >= this.#saidMs) lowest = Math.min(lowest, watermarkMs);
     }
     if (lowest !== Number.POSITIVE_INFINITY && lowest > this.#saidMs) this.#saidMs = lowest;
   }

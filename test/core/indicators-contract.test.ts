@@ -206,6 +206,22 @@ describe('windows', () => {
   });
 });
 
+describe('equal values', () => {
+  it('have exactly themselves as mean and no deviation, at every period and price', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 60 }), fc.double({ min: 1e-8, max: 1e9, noNaN: true }), (period, price) => {
+        const indicators = (bar: BarSource) => ({
+          mean: sma(bar.close, period),
+          average: ema(bar.close, period),
+          ...bollinger(bar.close, period),
+        });
+        const values = new IndicatorHarness(indicators).run(barsOf(Array<number>(2 * period).fill(price)));
+        expect(values.at(-1)).toEqual(Array(5).fill(price));
+      }),
+    );
+  });
+});
+
 describe('bounds', () => {
   it('hold for rsi, the bands and the channel at any price', () => {
     const indicators = (bar: BarSource) => ({

@@ -251,7 +251,7 @@ describe('bars', () => {
     const market = new Market(compile([emaCross, defineStrategy('s', () => () => buy('always'))]));
     const before = market.slots.slice();
     market.push({ ...barAt(0, 100), open: Number.NaN, high: Number.NaN, low: Number.NaN, close: Number.NaN });
-    market.push({ ...barAt(1, 100), open: Number.NaN, close: Number.NaN });
+    for (const field of ['open', 'high', 'low', 'close'] as const) market.push({ ...barAt(1, 100), [field]: Number.NaN });
     expect(market.slots).toEqual(before);
     expect(market.output).toEqual(emptyOutput());
   });

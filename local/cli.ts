@@ -189,6 +189,9 @@ async function replayVerb(files: readonly string[], options: ReplayArguments): P
   const progress = new Progress('replay');
   const { bars, signals, late, quarantine } = options;
   const outputs = { ...(bars && { bars }), ...(signals && { signals }), ...(late && { late }), ...(quarantine && { quarantine }) };
+  const toStandardOutput = Object.values(outputs).includes('-');
+  if (toStandardOutput && options.json)
+    throw new ConfigError('--json prints the summary to standard output, and so does an output of "-"; give the output a file');
   const summary = await replay({
     pipeline: await pipelineFor(options),
     feed,
@@ -200,7 +203,7 @@ async function replayVerb(files: readonly string[], options: ReplayArguments): P
     progress,
     signal: interruption.signal,
   });
-  printSummary(summary, options);
+  printSummary(summary, options, toStandardOutput ? process.stderr : process.stdout);
   if (interruption.signal.aborted) process.stderr.write('replay: interrupted; the numbers are of what was read until then\n');
   return exitCodeOf(summary, options);
 }
@@ -325,7 +328,7 @@ function exitCodeOf(summary: Summary, { strict }: SharedOptions): number {
   return strict && summary.quarantined.total > 0 ? exitCodes.quarantined : exitCodes.done;
 }
 
-function printSummary(summary: Summary, { json }: SharedOptions): void {
+function printSummary(summary: Summary, { json }: SharedOptions, stream: NodeJS.WritableStream = process.stdout): void {
   if (json) {
     process.stdout.write(`${JSON.stringify(summary)}\n`);
     return;
@@ -351,5 +354,5 @@ function printSummary(summary: Summary, { json }: SharedOptions): void {
     ...Object.entries(summary.feed).map(([name, count]): [string, string] => [`feed ${name}`, countText(count)]),
     ['time', `${summary.seconds} s, ${countText(Math.round(summary.trades / Math.max(summary.seconds, 0.001)))} trades/s`],
   ];
-  process.stdout.write(rows.map(([name, text]) => `${name.padEnd(22)}${text}\n`).join(''));
+  stream.write(rows.map(([name, text]) => `${name.padEnd(22)}${text}\n`).join(''));
 }

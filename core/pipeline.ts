@@ -1,5 +1,6 @@
 import { type Calendar, type CalendarName, calendarOf } from './calendar.ts';
 import type { ConditionProfile } from './conditions.ts';
+import { textKeys } from './id-set.ts';
 import { type CompiledStrategies, compileStrategies, type Strategy } from './strategy.ts';
 import { checkWindow } from './window.ts';
 
@@ -41,7 +42,9 @@ export function pipelineOf(options: PipelineOptions): Pipeline {
 
 function fingerprintOf(options: PipelineOptions, strategies: CompiledStrategies): string {
   const { strategies: _, ...rest } = options;
-  return JSON.stringify([stateVersion, rest, strategies.fingerprint]);
+  const keys = new Float64Array(2);
+  textKeys(JSON.stringify([stateVersion, rest, strategies.fingerprint]), keys);
+  return [...keys].join('');
 }
 
 /** Raised when the layout of the state changes. */

@@ -132,8 +132,10 @@ function foldFrame(state: BucketState, frame: Frame, record: TapeRecord, firstIn
       }
     }
     if (isHeartbeat) {
-      if ((flags[i] as number) & endFlag) run.watermarkMs = Math.max(run.watermarkMs, closeAll(state, eventTimeMs));
-      nextActionMs = state.nextActionMs;
+      if ((flags[i] as number) & endFlag) {
+        run.watermarkMs = Math.max(run.watermarkMs, closeAll(state, eventTimeMs));
+        nextActionMs = state.nextActionMs;
+      }
       continue;
     }
     const symbol = symbols[index] as number;

@@ -135,7 +135,10 @@ export class BarTable {
     this.tradeCount++;
     this.#update(row, eventTimeMs, price, size, touches);
     // A trade that is not behind the watermark is in a window that is open.
-    if (eventTimeMs < watermarkMs && watermarkMs >= (this.#rows[row] as number) + this.windowSizeMs) this.#giveOut(row, sink);
+    if (eventTimeMs < watermarkMs && watermarkMs >= (this.#rows[row] as number) + this.windowSizeMs) {
+      if (this.#carries) this.#beginCarrying(watermarkMs);
+      this.#giveOut(row, sink);
+    }
     return true;
   }
 
@@ -290,10 +293,10 @@ export class BarTable {
     );
   }
 
-  /** Whether no younger window of the symbol has been closed: only then is its close the one to carry. */
+  /** Whether no younger window of the symbol has given a close: only then is its close the one to carry. */
   #newestClosed(symbol: number, row: number): boolean {
     for (let other = this.#newest[symbol] as number; other >= 0 && other !== row; other = this.#rows[other + slot.older] as number) {
-      if ((this.#rows[other + slot.rev] as number) > 0) return false;
+      if ((this.#rows[other + slot.rev] as number) > 0 && !Number.isNaN(this.#rows[other + slot.close])) return false;
     }
     return true;
   }
@@ -380,6 +383,13 @@ export class BarTable {
     if (this.#closedGroups > 0) this.nextRemovalMs = this.#removalOf(this.#groups[0] as Group);
     this.#setNextEnd();
     return group;
+  }
+
+  /** A symbol whose first bar comes after the close of its window is carried from there on, like one whose bar came on time. */
+  #beginCarrying(watermarkMs: number): void {
+    if (this.#nextBoundaryMs !== Number.POSITIVE_INFINITY) return;
+    this.#nextBoundaryMs = floorToWindow(watermarkMs, this.windowSizeMs, this.offsetMs) + this.windowSizeMs;
+    this.#setNextEnd();
   }
 
   #setLastClose(symbol: number, close: number, windowEndMs: number): void {

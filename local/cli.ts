@@ -19,9 +19,12 @@ import { View } from './view.ts';
 
 const defaultStateFolder = '.tapeline';
 const interruption = new AbortController();
+let isReaderGone = false;
 
 process.on('SIGINT', interrupt);
 process.on('SIGTERM', interrupt);
+process.stdout.on('error', endQuietly);
+process.stderr.on('error', endQuietly);
 process.exitCode = await main(process.argv.slice(2));
 // Standard input may still be open, and must not keep the process.
 process.exit();
@@ -36,6 +39,7 @@ async function main(args: readonly string[]): Promise<number> {
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.wrongUsage;
+    if (isReaderGone || (error as NodeJS.ErrnoException | null)?.code === 'EPIPE') return exitCodes.done;
     const explained = explain(error);
     process.stderr.write(`tapeline: ${explained.message}\n`);
     return explained.exitCode;
@@ -45,6 +49,13 @@ async function main(args: readonly string[]): Promise<number> {
 /** The first Ctrl-C lets the command save what it has; the second does not wait. */
 function interrupt(): void {
   if (interruption.signal.aborted) process.exit(exitCodes.interrupted);
+  interruption.abort();
+}
+
+/** The reader has seen enough, as `head` has: what was read is saved, and nobody is told. */
+function endQuietly(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  isReaderGone = true;
   interruption.abort();
 }
 
@@ -60,7 +71,7 @@ function programOf(setExitCode: (code: number) => void): Command {
   shared(program.command('replay'))
     .description('Fold recorded input through the core as fast as it goes and print a summary.')
     .argument('[files...]', 'recordings, or - for standard input; .gz and .zst are unpacked (none with --feed tape)')
-    .option('--bars <file>', 'write the bars as NDJSON, in the order they were emitted')
+    .option('--bars <file>', 'write the bars as NDJSON, in the order they were emitted; - is standard output')
     .option('--signals <file>', 'write the signals')
     .option('--late <file>', 'write the trades that came too late')
     .option('--quarantine <file>', 'write what could not be read, with position and reason')
@@ -324,7 +335,7 @@ async function runAndReport({ pipeline, options, openSource, onProgress, onEnd }
 }
 
 function exitCodeOf(summary: Summary, { strict }: SharedOptions): number {
-  if (interruption.signal.aborted) return exitCodes.interrupted;
+  if (interruption.signal.aborted && !isReaderGone) return exitCodes.interrupted;
   return strict && summary.quarantined.total > 0 ? exitCodes.quarantined : exitCodes.done;
 }
 

@@ -54,6 +54,20 @@ class LineFile {
   #flush(): void {
     let bytes = Buffer.from(this.#lines);
     this.#lines = '';
-    while (bytes.length > 0) bytes = bytes.subarray(writeSync(this.#descriptor, bytes));
+    while (bytes.length > 0) bytes = bytes.subarray(writtenOf(this.#descriptor, bytes));
   }
 }
+
+/** How much was written. A pipe whose reader is slow takes nothing for a while. */
+function writtenOf(descriptor: number, bytes: Uint8Array): number {
+  try {
+    return writeSync(descriptor, bytes);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+    Atomics.wait(pause, 0, 0, pauseMs);
+    return 0;
+  }
+}
+
+const pauseMs = 2;
+const pause = new Int32Array(new SharedArrayBuffer(4));

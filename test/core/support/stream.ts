@@ -17,7 +17,10 @@ export type EventOptions = {
   readonly isFinal?: boolean;
 };
 
-export function eventOf(records: readonly StreamRecord[], { state, shardId = 'shardId-0', isFinal = false }: EventOptions = {}): ConsumeEvent {
+export function eventOf(
+  records: readonly StreamRecord[],
+  { state, shardId = 'shardId-0', isFinal = false }: EventOptions = {},
+): ConsumeEvent {
   const Records = records.map(({ sequenceNumber, partitionKey, arrivalTimeMs, data }) => ({
     kinesis: {
       data: Buffer.from(data.buffer, data.byteOffset, data.length).toString('base64'),
@@ -48,8 +51,11 @@ export function slicesOf<T>(items: readonly T[], cuts: readonly number[]): T[][]
 export function cutsOf(count: number, { most, seed }: { readonly most: number; readonly seed: number }): number[][] {
   const ways = 2 ** (count - 1);
   const draw = randomOf(seed);
-  const patterns = ways <= most ? Array.from({ length: ways }, (_, way) => way) : Array.from({ length: most }, () => Math.floor(draw() * ways));
-  return patterns.map((pattern) => Array.from({ length: count - 1 }, (_, i) => i + 1).filter((cut) => Math.floor(pattern / 2 ** (cut - 1)) % 2 === 1));
+  const patterns =
+    ways <= most ? Array.from({ length: ways }, (_, way) => way) : Array.from({ length: most }, () => Math.floor(draw() * ways));
+  return patterns.map((pattern) =>
+    Array.from({ length: count - 1 }, (_, i) => i + 1).filter((cut) => Math.floor(pattern / 2 ** (cut - 1)) % 2 === 1),
+  );
 }
 
 /** Numbers from 0 to 1 that are the same for a seed on every machine. */

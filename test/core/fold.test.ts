@@ -1,0 +1,135 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Frame } from '../../core/frame.ts';
+import { arrivalTimeMs, markets, policies, tapeOf } from './support/market.ts';
+import { countsOf, type Facts, foldWhole, type Folded } from './support/facts.ts';
+import { sortedLines } from './support/memory-history.ts';
+import { pipelineWith, plainOptions } from './support/pipelines.ts';
+import { referenceFold } from './support/reference.ts';
+
+const flushes = fc.array(fc.nat(140), { maxLength: 6 });
+const frameSizes = fc.constantFrom(1, 2, 7, 4096);
+
+describe('the fold', () => {
+  it('gives what the rules say, trade by trade, for any number of buckets and any frames', () => {
+    fc.assert(
+      fc.property(markets, policies, fc.constantFrom(1, 4, 16), frameSizes, flushes, (trades, policy, bucketCount, entriesMax, cuts) => {
+        const options = { ...plainOptions, ...policy, bucketCount };
+        const reference = referenceFold(trades, options, arrivalTimeMs);
+        const facts = foldWhole(pipelineWith(options), tapeOf(trades, { bucketCount, entriesMax, flushes: cuts }));
+        expectSameBars(facts.bars, sortedLines(reference.bars));
+        expect(withoutPosition(facts.late)).toEqual(sortedLines(reference.late));
+        expect(sumOf(facts, 'duplicates')).toBe(reference.duplicates);
+        expect(sumOf(facts, 'trades')).toBe(reference.accepted);
+        expect(facts.quarantined.filter((line) => line.includes('event-time-too-far-ahead'))).toHaveLength(reference.tooFarAhead);
+      }),
+      { numRuns: 600 },
+    );
+  });
+
+  it('gives the same bars, signals, late trades and counts for any number of buckets and any frames', () => {
+    fc.assert(
+      fc.property(markets, policies, frameSizes, flushes, (trades, policy, entriesMax, cuts) => {
+        const [one, ...others] = [1, 4, 16].map((bucketCount) =>
+          foldWhole(
+            pipelineWith({ ...policy, bucketCount }),
+            tapeOf(trades, { bucketCount, entriesMax: bucketCount === 1 ? 4096 : entriesMax, flushes: bucketCount === 1 ? [] : cuts }),
+          ),
+        );
+        for (const other of others) expect(marketOf(other)).toEqual(marketOf(one as Folded));
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('puts every trade in a bar, among the late or among the duplicates, in each interval', () => {
+    fc.assert(
+      fc.property(markets, policies, fc.constantFrom(1, 4), (trades, policy, bucketCount) => {
+        const { states, late } = foldWhole(pipelineWith({ ...policy, bucketCount }), tapeOf(trades, { bucketCount }));
+        let inTables = 0;
+        for (const state of states.values()) {
+          for (const table of state.tables) {
+            expect(table.tradeCount + table.lateCount + state.counts.duplicates).toBe(state.counts.trades);
+            inTables += table.lateCount;
+          }
+        }
+        expect(late).toHaveLength(inTables);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('counts in its bars what the sum of their trades says, whatever is spoiled on the way', () => {
+    fc.assert(
+      fc.property(
+        markets,
+        policies,
+        fc.nat(20),
+        fc.constantFrom(Number.NaN, 0, -1, Number.POSITIVE_INFINITY),
+        (trades, policy, place, price) => {
+          const spoil = (frame: Frame) => {
+            if (place < frame.count) frame.price[place] = price;
+          };
+          const facts = foldWhole(
+            pipelineWith({ ...policy, emptyWindows: 'none' }),
+            tapeOf(trades, { bucketCount: 1, spoil, entriesMax: 24 }),
+          );
+          const [state] = [...facts.states.values()];
+          const bars = facts.bars.map((line) => JSON.parse(line) as { tradeCount: number; windowEndMs: number; windowStartMs: number });
+          for (const table of state?.tables ?? []) {
+            const inBars = bars
+              .filter((bar) => bar.windowEndMs - bar.windowStartMs === table.windowSizeMs)
+              .reduce((sum, bar) => sum + bar.tradeCount, 0);
+            expect(inBars).toBe(table.tradeCount);
+          }
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+});
+
+/** The same to the last digit; but for the average price, where the reference divides exact sums and the fold sums of rounded products. */
+function expectSameBars(bars: readonly string[], expected: readonly string[]): void {
+  const parsed = (lines: readonly string[]) => lines.map((line) => JSON.parse(line) as Record<string, number | null>);
+  const averages = parsed(expected).map(({ vwap }) => vwap);
+  expect(parsed(bars).map(({ vwap: _, ...bar }) => bar)).toEqual(parsed(expected).map(({ vwap: _, ...bar }) => bar));
+  for (const [i, { vwap }] of parsed(bars).entries()) {
+    expect(Math.abs(Number(vwap) - Number(averages[i]))).toBeLessThanOrEqual(Number(averages[i]) * 2 ** -51);
+  }
+}
+
+function withoutPosition(late: readonly string[]): string[] {
+  return sortedLines(
+    late.map((line) => {
+      const { position: _, reason, ...trade } = JSON.parse(line) as Record<string, unknown>;
+      expect(reason).toBe('beyond-allowed-lateness');
+      return trade;
+    }),
+  );
+}
+
+function sumOf({ counts }: Facts, name: 'trades' | 'duplicates'): number {
+  return Object.values(counts as Record<string, Record<string, number>>).reduce((sum, bucket) => sum + (bucket[name] as number), 0);
+}
+
+/** What a market is, whatever it was dealt out to. */
+function marketOf(facts: Folded) {
+  const states = [...facts.states.values()].map(countsOf);
+  const sums = (pick: (counts: ReturnType<typeof countsOf>) => readonly number[]) =>
+    states.map(pick).reduce((sum, values) => sum.map((value, i) => value + (values[i] as number)));
+  return {
+    bars: facts.bars,
+    signals: Object.values(facts.signals).flat().toSorted(),
+    late: withoutPosition(facts.late),
+    suppressed: sums(({ suppressed }) => suppressed),
+    tables: sums(({ tables }) => tables.flatMap((table) => Object.values(table))),
+    faults: facts.quarantined
+      .map((line) => JSON.parse(line) as { sample: string; reason: string })
+      .filter(({ reason }) => reason.startsWith('strategy'))
+      .map(({ sample }) => sample)
+      .toSorted(),
+    trades: sumOf(facts, 'trades'),
+    duplicates: sumOf(facts, 'duplicates'),
+  };
+}

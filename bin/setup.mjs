@@ -45,6 +45,7 @@ export function isInstalled(wanted, installed, { platform = process.platform, ar
 function install() {
   process.stderr.write('tapeline: installing packages with npm ci, once\n');
   const { command, args } = npm();
+  const forNode24 = `--require ${JSON.stringify(join(root, 'bin', 'npm-for-node-24.cjs'))}`;
   const { status, error, stdout, stderr } = spawnSync(
     command,
     [...args, 'ci', '--ignore-scripts', '--include=dev', '--include=optional', '--loglevel=error'],
@@ -52,6 +53,7 @@ function install() {
       cwd: root,
       encoding: 'utf8',
       shell: command === 'npm.cmd',
+      env: { ...process.env, NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} ${forNode24}` },
       // Standard output belongs to the command that the user asked for.
       stdio: ['ignore', 'pipe', 'pipe'],
     },

@@ -90,7 +90,8 @@ export function makeConsumer({ pipeline, checkpoints, history }: ConsumerOptions
   };
 
   async function holdStates(buckets: readonly number[], travelling: NonNullable<TravellingState['buckets']>): Promise<Map<number, Held>> {
-    const unsure = buckets.filter((bucket) => !isWarm(bucket, travelling[bucket]) && travelling[bucket]?.state === undefined);
+    // Also where the window brought a state: of a batch that is delivered again, the checkpoint may know more than the window does.
+    const unsure = buckets.filter((bucket) => !isWarm(bucket, travelling[bucket]));
     const loaded = new Map((await checkpoints.load(unsure)).map((checkpoint) => [checkpoint.bucket, checkpoint]));
     for (const bucket of buckets) warm.set(bucket, furthest(bucket, travelling[bucket], loaded.get(bucket)));
     return new Map(buckets.map((bucket) => [bucket, warm.get(bucket) as Held]));

@@ -15,6 +15,7 @@ import { TradeBatch } from '../core/trade.ts';
 import { filterFrame, filterTrades, type TradeFilter } from './filter.ts';
 import { OutputFiles, type OutputFileOptions } from './output-files.ts';
 import type { Progress } from './progress.ts';
+import { Reader } from './reader.ts';
 import { addedCounts, feedCountsOf } from './saved-source.ts';
 import { openFileSource, type Source } from './source.ts';
 import { type Digest, digestOf, type Summary, summaryOf } from './summary.ts';
@@ -111,8 +112,10 @@ async function replayFiles(
   });
   let tradeCount = 0;
   for (const path of files) {
+    if (signal?.aborted) break;
     const source: Source = await openFileSource({ feed, path, trades });
-    while (!signal?.aborted && (await source.next())) {
+    const reader = new Reader(source, signal);
+    while ((await reader.next()) === 'read') {
       arrivalTimeMs = Date.now();
       filterTrades(trades, filter);
       tradeCount += trades.length;

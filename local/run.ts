@@ -1,5 +1,4 @@
 import { mkdirSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { encodePacked } from '../adapters/frames/packed.ts';
 import { openDuckDbHistory } from '../adapters/history/duckdb.ts';
 import type { History } from '../adapters/history/history.ts';
@@ -17,6 +16,7 @@ import { makeConsumer } from '../lambdas/consume-kinesis.ts';
 import { Driver } from './driver.ts';
 import { filterTrades, type TradeFilter } from './filter.ts';
 import { serveQueries } from './query.ts';
+import { Reader } from './reader.ts';
 import { feedCountsOf, savedSource, type SavedSource } from './saved-source.ts';
 import type { Source } from './source.ts';
 import { checkpointsPath, historyPath, tapePath } from './state-folder.ts';
@@ -130,14 +130,13 @@ class Pipe {
 
   async readAll(source: Source, hadEnded: boolean): Promise<{ hasEnded: boolean; tradesRead: number }> {
     const { signal, filter } = this.#options;
-    const aborted = new Promise<'aborted'>((resolve) => signal.addEventListener('abort', () => resolve('aborted'), { once: true }));
+    const reader = new Reader(source, signal);
     await this.#consume();
-    let reading = source.next();
     let hasEnded = false;
-    while (!signal.aborted) {
-      const next = source.isLive ? await Promise.race([reading, sleep(commitEveryMs, 'idle' as const), aborted]) : await reading;
-      if (next === 'aborted') break;
-      if (next === 'idle') {
+    while (!hasEnded) {
+      const read = await reader.next(source.isLive ? commitEveryMs : undefined);
+      if (read === 'interrupted') break;
+      if (read === 'silent') {
         this.#hearSilence(source);
         await this.#commit(source, false);
         continue;
@@ -148,14 +147,10 @@ class Pipe {
       this.#uncommitted += source.trades.length;
       this.#framer.add(source.trades, this.#arrivalTimeMs);
       source.trades.clear();
-      if (next === false) {
-        hasEnded = true;
-        break;
-      }
-      if (this.#uncommitted >= commitTrades || performance.now() - this.#committedMs >= commitEveryMs) await this.#commit(source, false);
-      reading = source.next();
+      hasEnded = read === 'over';
+      const isDue = this.#uncommitted >= commitTrades || performance.now() - this.#committedMs >= commitEveryMs;
+      if (isDue && !hasEnded) await this.#commit(source, false);
     }
-    reading.catch(() => undefined);
     source.stop();
     const isNew = this.#tradesRead > 0 || !hadEnded;
     await this.#commit(source, hasEnded, hasEnded && isNew);
@@ -166,7 +161,8 @@ class Pipe {
 
   /** Makes what was read durable, together with how far it was read, then folds it. */
   async #commit(source: Source, hasEnded: boolean, isEndTold = false): Promise<void> {
-    const { quarantined } = source;
+    // A read may be under way: what it brings is of the next commit.
+    const quarantined = source.quarantined.splice(0);
     this.#framer.flush();
     if (isEndTold) this.#framer.end();
     if (this.#pending.length > 0 || quarantined.length > 0 || hasEnded) {
@@ -180,7 +176,6 @@ class Pipe {
       this.#tape.append(this.#pending, sources, quarantined);
       this.#counts.quarantined += quarantined.length;
       this.#pending.length = 0;
-      quarantined.length = 0;
     }
     this.#uncommitted = 0;
     await this.#consume();

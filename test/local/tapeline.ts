@@ -35,7 +35,10 @@ export function start(args: readonly string[], { cwd, command = [process.execPat
 }
 
 /** The same until its end, with all of its standard input given at once. */
-export function tapeline(args: readonly string[], { input, ...options }: StartOptions & { readonly input?: string | Uint8Array }): Promise<Ended> {
+export function tapeline(
+  args: readonly string[],
+  { input, ...options }: StartOptions & { readonly input?: string | Uint8Array },
+): Promise<Ended> {
   const { child, ended } = start(args, options);
   child.stdin?.end(input);
   return ended;

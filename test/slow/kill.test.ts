@@ -70,7 +70,8 @@ describe('kill -9 at random moments of a run', () => {
       }
       const summary = summaryOf(await tapeline(args(state), options));
       expect(factsOf(summary)).toEqual(factsOf(replayed));
-      for (const [name, rows] of Object.entries(await tablesOf(join(folder, state)))) expect(differenceOf(rows, wholeTables[name])).toEqual([]);
+      for (const [name, rows] of Object.entries(await tablesOf(join(folder, state))))
+        expect(differenceOf(rows, wholeTables[name])).toEqual([]);
       rmSync(join(folder, state), { recursive: true });
     }
   });

@@ -153,7 +153,8 @@ function makeSink(state: BucketState): BarSink {
     if (output.signals.length > 0) takeSignals(state, output.signals);
     for (const fault of output.faults.splice(0)) {
       state.quarantine(
-        state.position,
+        // One record can close many windows: with the record's position alone, all its faults would be one.
+        `${state.position}/${fault.strategy}/${fault.symbol}`,
         fault.reason,
         `${fault.strategy} on ${fault.symbol}, window ${fault.windowStartMs}: ${fault.message}`.slice(0, 200),
       );

@@ -18,6 +18,8 @@ import type { Summary } from './summary.ts';
 import { View } from './view.ts';
 
 const defaultStateFolder = '.tapeline';
+const sameInterruptMs = 750;
+let interruptedMs = 0;
 const interruption = new AbortController();
 let isReaderGone = false;
 
@@ -46,9 +48,14 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** The first Ctrl-C lets the command save what it has; the second does not wait. */
+/**
+ * The first Ctrl-C lets the command save what it has; a second one does not wait. Under npm one Ctrl-C can come twice, from the terminal and
+ * from npm, so the second counts only after a moment.
+ */
 function interrupt(): void {
-  if (interruption.signal.aborted) process.exit(exitCodes.interrupted);
+  const nowMs = performance.now();
+  if (interruption.signal.aborted && nowMs - interruptedMs > sameInterruptMs) process.exit(exitCodes.interrupted);
+  if (!interruption.signal.aborted) interruptedMs = nowMs;
   interruption.abort();
 }
 

@@ -1,7 +1,7 @@
 /** How far a long command has come: a line that renews itself on a terminal, else a line now and then. Standard error only. */
 export type ProgressNow = { readonly trades: number; readonly bytesRead: number; readonly bytesTotal: number | undefined };
 
-type Stream = { readonly isTTY?: boolean; write(text: string): unknown };
+type Stream = { readonly isTTY?: boolean; readonly columns?: number; write(text: string): unknown };
 
 const terminalEveryMs = 200;
 const plainEveryMs = 5_000;
@@ -14,10 +14,10 @@ export class Progress {
   #shownMs = performance.now();
   #isLineOpen = false;
 
-  constructor(verb: string, stream: Stream = process.stderr) {
+  constructor(verb: string, stream: Stream = process.stderr, env: NodeJS.ProcessEnv = process.env) {
     this.#verb = verb;
     this.#stream = stream;
-    this.#isTerminal = stream.isTTY === true;
+    this.#isTerminal = stream.isTTY === true && env['TERM'] !== 'dumb';
   }
 
   get seconds(): number {
@@ -30,7 +30,8 @@ export class Progress {
     this.#shownMs = nowMs;
     this.#isLineOpen = this.#isTerminal;
     const text = `${this.#verb}: ${this.#textOf(now)}`;
-    this.#stream.write(this.#isTerminal ? `\r\u001b[K${text}` : `${text}\n`);
+    // A line that is wider than the terminal would break, and `\r` would not take all of it back.
+    this.#stream.write(this.#isTerminal ? `\r\u001b[K${text.slice(0, (this.#stream.columns ?? 80) - 1)}` : `${text}\n`);
   }
 
   clear(): void {

@@ -2,7 +2,7 @@ import type { Signal } from '../core/signal.ts';
 import { countText } from './progress.ts';
 import type { RunNow } from './run.ts';
 
-type Stream = { readonly isTTY?: boolean; readonly columns?: number; write(text: string): unknown };
+type Stream = { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number; write(text: string): unknown };
 
 const terminalEveryMs = 250;
 const plainEveryMs = 2_000;
@@ -17,6 +17,7 @@ export class View {
   readonly #isColoured: boolean;
   #shownMs = Number.NEGATIVE_INFINITY;
   #linesUp = 0;
+  #size = '';
   #lastSignalId = '';
   #history: { readonly atMs: number; readonly trades: number }[] = [];
 
@@ -42,20 +43,24 @@ export class View {
   }
 
   #draw(now: RunNow): void {
-    const width = Math.max(40, this.#stream.columns ?? 100);
-    const lines = [
-      this.#bold(this.#title),
-      `${this.#numbers(now)}`,
-      '',
-      this.#dim('last signals'),
-      ...now.signals
-        .slice(-signalsOnScreen)
-        .toReversed()
-        .map((signal) => this.#signalLine(signal)),
-    ];
-    const up = this.#linesUp > 0 ? `\u001b[${this.#linesUp}A\r` : '';
-    this.#stream.write(`${up}${lines.map((line) => `\u001b[K${cut(line, width)}\n`).join('')}\u001b[J`);
+    const width = this.#stream.columns ?? 100;
+    const height = this.#stream.rows ?? 30;
+    const head = [...wrapped(this.#title, width).map((line) => this.#bold(line)), ...wrapped(this.#numbers(now), width), ''];
+    // The line after the last one must be on the screen too, or each picture would push the one before it up.
+    const room = Math.max(0, Math.min(signalsOnScreen, height - head.length - 2));
+    const signals = now.signals.slice(now.signals.length - Math.min(room, now.signals.length)).toReversed();
+    const lines = [...head, this.#dim('last signals'), ...signals.map((signal) => this.#signalLine(signal))].slice(0, height - 1);
+    this.#stream.write(`${this.#home(width, height)}${lines.map((line) => `\u001b[K${cut(line, width)}\n`).join('')}\u001b[J`);
     this.#linesUp = lines.length;
+  }
+
+  /** Where the last picture begins. A terminal that changes its size breaks the lines anew, and nobody knows where. */
+  #home(width: number, height: number): string {
+    const size = `${width}x${height}`;
+    const isSame = this.#size === size || this.#linesUp === 0;
+    this.#size = size;
+    if (!isSame) return '\u001b[2J\u001b[H';
+    return this.#linesUp > 0 ? `\u001b[${this.#linesUp}A\r` : '';
   }
 
   #writeLines(now: RunNow): void {
@@ -67,7 +72,7 @@ export class View {
 
   #numbers({ trades, bars, late, quarantined, greatestEventTimeMs }: RunNow): string {
     const lag = Number.isFinite(greatestEventTimeMs)
-      ? ` · watermark ${new Date(greatestEventTimeMs).toISOString().slice(11, 19)}, ${lagText(Date.now() - greatestEventTimeMs)} behind`
+      ? ` · event time ${new Date(greatestEventTimeMs).toISOString().slice(11, 19)}, ${lagText(Date.now() - greatestEventTimeMs)} behind`
       : '';
     return `${countText(trades)} trades (${countText(this.#rate())}/s) · ${countText(bars)} bars · ${countText(late)} late · ${countText(quarantined)} quarantined${lag}`;
   }
@@ -98,6 +103,19 @@ function lagText(ms: number): string {
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
   return ms < 172_800_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 86_400_000)} days`;
 }
+
+/** Breaks a line between its parts where the terminal is too narrow for all. */
+function wrapped(line: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const part of line.split(separator)) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + separator.length + part.length <= width) lines[lines.length - 1] = `${last}${separator}${part}`;
+    else lines.push(part);
+  }
+  return lines;
+}
+
+const separator = ' · ';
 
 /** Cuts a line to the terminal's width; colour codes take no room. */
 function cut(line: string, width: number): string {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,6 +7,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SimulationCounts } from '../../core/simulation.ts';
 import { runQuery } from '../../local/query.ts';
+import { tapePath } from '../../local/state-folder.ts';
 import type { Summary } from '../../local/summary.ts';
 import { cliPath, type Ended, factsOf, start, summaryOf, tapeline } from './tapeline.ts';
 
@@ -16,6 +17,7 @@ const inputOf = (name: string) => ['--input', name, '--state', `state-of-${name}
 let folder = '';
 let injected: SimulationCounts;
 let expected: Summary;
+let ran: Summary;
 
 const cli = (args: readonly string[], input?: string | Uint8Array): Promise<Ended> =>
   tapeline(args, { cwd: folder, ...(input === undefined ? {} : { input }) });
@@ -32,7 +34,15 @@ beforeAll(async () => {
   const simulated =
     '--symbols 60 --rate 200 --seconds 300 --seed 3 --out-of-order-ms 1500 --late-share 0.01 --duplicates 0.01 --bad 0.01 --json';
   injected = JSON.parse((await cli(['simulate', ...simulated.split(' '), '--output', 'trades.ndjson'])).stdout) as SimulationCounts;
-  expected = await replayed('trades.ndjson');
+  const lines = linesOf('trades.ndjson');
+  const half = lines.length / 2;
+  writeFileSync(join(folder, 'first.ndjson'), `${lines.slice(0, half).join('\n')}\n`, 'latin1');
+  writeFileSync(join(folder, 'second.ndjson'), lines.slice(half).join('\n'), 'latin1');
+  writeFileSync(join(folder, 'all.ndjson'), `${lines.filter(isTrade).join('\n')}\n`);
+  [expected, ran] = await Promise.all([
+    replayed('trades.ndjson'),
+    cli(['run', ...inputOf('trades.ndjson'), ...pipeline]).then((ended) => summaryOf(ended)),
+  ]);
 }, 60_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -82,9 +92,6 @@ describe('the summary', () => {
     writeFileSync(join(folder, 'trades.ndjson.gz'), gzipSync(bytes));
     writeFileSync(join(folder, 'trades.ndjson.zst'), zstdCompressSync(bytes));
     writeFileSync(join(folder, 'trades.csv'), csvOf(linesOf('trades.ndjson')));
-    const half = linesOf('trades.ndjson').length / 2;
-    writeFileSync(join(folder, 'first.ndjson'), `${linesOf('trades.ndjson').slice(0, half).join('\n')}\n`, 'latin1');
-    writeFileSync(join(folder, 'second.ndjson'), linesOf('trades.ndjson').slice(half).join('\n'), 'latin1');
 
     expect(factsOf(summaryOf(await cli(['replay', ...pipeline, '-'], bytes)))).toEqual(factsOf(expected));
     for (const args of [['trades.ndjson.gz'], ['trades.ndjson.zst'], ['first.ndjson', 'second.ndjson']])
@@ -96,8 +103,7 @@ describe('the summary', () => {
   });
 
   it('is that of a run, of the same run again, and of a replay of its tape', async () => {
-    const run = summaryOf(await cli(['run', ...inputOf('trades.ndjson'), ...pipeline]));
-    expect(factsOf(run)).toEqual(factsOf(expected));
+    expect(factsOf(ran)).toEqual(factsOf(expected));
     const again = await cli(['run', ...inputOf('trades.ndjson'), ...pipeline]);
     expect(factsOf(summaryOf(again))).toEqual(factsOf(expected));
     expect(again.stderr).toContain('had been read before');
@@ -209,7 +215,7 @@ describe('the outputs', () => {
 
 describe('a filter', () => {
   it('gives what a file of only these trades gives, in a replay and in a run', async () => {
-    const trades = linesOf('trades.ndjson').filter((line) => isTrade(line));
+    const trades = linesOf('all.ndjson');
     const all = trades.map((line) => JSON.parse(line) as { symbol: string; eventTimeMs: number });
     const symbols = [...new Set(all.map(({ symbol }) => symbol))].slice(3, 6);
     const fromMs = (injected.lastEventTimeMs as number) - 200_000;
@@ -218,7 +224,6 @@ describe('a filter', () => {
       return symbols.includes(symbol) && eventTimeMs >= fromMs && eventTimeMs < fromMs + 100_000;
     });
     writeFileSync(join(folder, 'wanted.ndjson'), `${wanted.join('\n')}\n`);
-    writeFileSync(join(folder, 'all.ndjson'), `${trades.join('\n')}\n`);
     const filter = ['--symbols', symbols.join(','), '--from', new Date(fromMs).toISOString(), '--to', String(fromMs + 100_000)];
     const { feed: _, ...facts } = factsOf(await replayed('wanted.ndjson'));
     expect(facts.trades).toBe(wanted.length);
@@ -316,7 +321,7 @@ describe('Ctrl-C', () => {
   it('ends a run of a file between two trades, and the next run goes on', async () => {
     const args = ['run', '--input', 'trades.ndjson', '--state', 'stopped', ...pipeline];
     const { child, ended } = start(args, { cwd: folder });
-    await sleep(450);
+    await until(async () => existsSync(tapePath(join(folder, 'stopped'))));
     child.kill('SIGINT');
     expect([0, 130]).toContain((await ended).exitCode);
     expect(factsOf(summaryOf(await cli(args)))).toEqual(factsOf(expected));
@@ -329,7 +334,7 @@ describe('start', () => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with it
     expect(stdout).not.toMatch(/\u001b|\r/);
-    expect(stdout).toMatch(/^[\d,]+ trades \([\d,]+\/s\) · [\d,]+ bars · \d+ late · \d+ quarantined · watermark \d\d:\d\d:\d\d, /m);
+    expect(stdout).toMatch(/^[\d,]+ trades \([\d,]+\/s\) · [\d,]+ bars · \d+ late · \d+ quarantined · event time \d\d:\d\d:\d\d, /m);
     expect(stdout).toMatch(/^\d\d:\d\d:\d\d {2}(BUY |SELL) [A-Z]+ +[\d.]+ {2}(enter|exit ) {2}[a-z-]+: [a-z]/m);
     expect(stdout).toMatch(/^trades +1,20\d,\d{3} of 1,500 symbols/m);
   });

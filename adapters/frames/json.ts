@@ -11,7 +11,7 @@ import { isEventTime } from '../feeds/trade-fields.ts';
  * These frames have no producer sequence: a record that is put twice is seen by its trade ids only.
  */
 export function decodeJson(bytes: Uint8Array, bucket: number): { frames: Frame[]; rejected: RejectedPart[] } {
-  const parts = partsIn(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+  const parts = partsIn(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)).flatMap(linesOfBroken);
   if (parts.length === 0) return { frames: [], rejected: [{ index: 0, reason: 'frame-empty', sample: '' }] };
   const rejected: RejectedPart[] = [];
   const frames: Frame[] = [];
@@ -72,21 +72,45 @@ const closeBrace = 0x7d;
 /** What may stand between trades: blanks, commas, and the brackets of an array around them. */
 const between = new Set(Buffer.from(' \t\r\n,[]'));
 
-/** The bytes of each object, and of each run of anything else. What is left open at the end is read line by line. */
+/** The bytes of each object, and of each run of anything else. Where an object does not end, its line is broken and the next begins anew. */
 function partsIn(bytes: Buffer): Buffer[] {
   const parts: Buffer[] = [];
+  let ends: Map<number, number> | undefined;
   let at = 0;
   while (at < bytes.length) {
     if (between.has(bytes[at] as number)) {
       at++;
       continue;
     }
-    const end = bytes[at] === openBrace ? endOfObject(bytes, at) : endOfOther(bytes, at);
-    if (end < 0) return parts.concat(linesIn(bytes.subarray(at)));
+    let end = endOfOther(bytes, at);
+    if (bytes[at] === openBrace) {
+      end = ends === undefined ? endOfObject(bytes, at) : (ends.get(at) ?? -1);
+      if (end < 0) {
+        ends ??= endsOfObjects(bytes, at);
+        end = endOfLine(bytes, at);
+      }
+    }
     parts.push(bytes.subarray(at, end));
     at = end;
   }
   return parts;
+}
+
+/** A brace too few and one too many further on make one broken object of all between: if a line of it is a trade, its lines stand alone. */
+function linesOfBroken(part: Buffer): Buffer[] {
+  if (!part.includes(lineFeed) || isJson(part)) return [part];
+  const lines: Buffer[] = [];
+  for (let at = 0; at < part.length; at = endOfLine(part, at) + 1) lines.push(...partsIn(part.subarray(at, endOfLine(part, at))));
+  return lines.some((line) => typeof tradeOfJsonLine(line, 0, line.length) !== 'string') ? lines : [part];
+}
+
+function isJson(part: Buffer): boolean {
+  try {
+    JSON.parse(part.toString('utf8'));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** -1 when it does not end. */
@@ -105,15 +129,34 @@ function endOfObject(bytes: Buffer, from: number): number {
   return -1;
 }
 
+/**
+ * Behind an object that does not end: where every object ends that does, nested ones too. A line never begins inside a text. Found in one
+ * pass, for to look from each brace to the end of the record takes minutes when no object ends.
+ */
+function endsOfObjects(bytes: Buffer, from: number): Map<number, number> {
+  const ends = new Map<number, number>();
+  const open: number[] = [];
+  let isText = false;
+  for (let at = from; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === lineFeed) isText = false;
+    else if (isText) {
+      if (byte === backslash && bytes[at + 1] !== lineFeed) at++;
+      else if (byte === quote) isText = false;
+    } else if (byte === quote) isText = true;
+    else if (byte === openBrace) open.push(at);
+    else if (byte === closeBrace && open.length > 0) ends.set(open.pop() as number, at + 1);
+  }
+  return ends;
+}
+
 function endOfOther(bytes: Buffer, from: number): number {
   let at = from;
   while (at < bytes.length && bytes[at] !== openBrace && bytes[at] !== lineFeed) at++;
   return at;
 }
 
-/** A broken line is one part; a line that begins anew after it is read by itself. */
-function linesIn(bytes: Buffer): Buffer[] {
-  const lineEnd = bytes.indexOf(lineFeed);
-  if (lineEnd < 0) return [bytes];
-  return [bytes.subarray(0, lineEnd), ...partsIn(bytes.subarray(lineEnd + 1))];
+function endOfLine(bytes: Buffer, from: number): number {
+  const lineEnd = bytes.indexOf(lineFeed, from);
+  return lineEnd < 0 ? bytes.length : lineEnd;
 }

@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import type { RejectedPart } from '../../core/consume.ts';
 import { type Frame, heartbeatIndex, silentFlag } from '../../core/frame.ts';
 import { type FrameReason, sampleBytesMax } from '../../core/reasons.ts';
+import { eventTimeMaxMs } from '../../core/trade.ts';
 
 /**
  * The packed frame, little-endian, 24 bytes a trade and 8 more with numeric trade ids:
@@ -151,6 +152,8 @@ function withoutBadTrades(frame: Frame): DecodedFrame {
   const rejected: RejectedPart[] = [];
   let cleaned = frame;
   const { price, size, symbolIndex, conditionIndex, count } = frame;
+  // A time after all dates is too far ahead of its arrival, which the fold finds.
+  const earliestOffset = -eventTimeMaxMs - frame.baseTimeMs;
   for (let i = 0; i < count; i++) {
     const symbol = symbolIndex[i] as number;
     if (symbol === heartbeatIndex) continue;
@@ -160,7 +163,8 @@ function withoutBadTrades(frame: Frame): DecodedFrame {
       (price[i] as number) < Number.POSITIVE_INFINITY &&
       (size[i] as number) > 0 &&
       (size[i] as number) < Number.POSITIVE_INFINITY &&
-      (conditionIndex[i] as number) < frame.conditionSets.length;
+      (conditionIndex[i] as number) < frame.conditionSets.length &&
+      (frame.timeOffsetMs[i] as number) >= earliestOffset;
     if (isGood) continue;
     if (cleaned === frame) cleaned = { ...frame, symbolIndex: symbolIndex.slice(), flags: frame.flags.slice() };
     rejected.push({ index: i, reason: badTradeReason(frame, i), sample: sampleOf(frame, i) });
@@ -178,6 +182,7 @@ function badTradeReason(frame: Frame, i: number) {
   if (price <= 0) return 'price-not-positive';
   if (!Number.isFinite(size)) return 'size-not-a-number';
   if (size <= 0) return 'size-not-positive';
+  if (frame.baseTimeMs + (frame.timeOffsetMs[i] as number) < -eventTimeMaxMs) return 'event-time-invalid';
   return 'conditions-invalid';
 }
 

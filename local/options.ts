@@ -1,10 +1,11 @@
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { ConfigError, pipelineOptionsOf, type TapelineConfig } from '../core/config.ts';
+import { ConfigError, defineTapeline, pipelineOptionsOf, type TapelineConfig } from '../core/config.ts';
 import { nearestOf } from '../core/nearest.ts';
 import { type Pipeline, pipelineOf } from '../core/pipeline.ts';
 import type { Strategy } from '../core/strategy.ts';
+import { eventTimeMaxMs } from '../core/trade.ts';
 import type { TradeFilter } from './filter.ts';
 
 /** What `replay`, `run` and `start` share, as the command line gives it. */
@@ -68,20 +69,25 @@ export function numberOf(option: string, text: string): number {
 /** Unix milliseconds, or an ISO 8601 time with its zone. */
 function timeOf(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  if (/^-?\d+$/.test(text)) return Number(text);
-  const timeMs = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/.test(text) ? Date.parse(text) : Number.NaN;
-  if (!Number.isNaN(timeMs)) return timeMs;
+  const timeMs = /^-?\d+$/.test(text) ? Number(text) : isIsoTime(text) ? Date.parse(text) : Number.NaN;
+  if (Math.abs(timeMs) <= eventTimeMaxMs) return timeMs;
   throw new ConfigError(`${option} must be Unix milliseconds or a time such as "2013-10-07T13:30:00Z", received "${text}"`);
+}
+
+/** Also whether the day is in the calendar: `Date.parse` takes February 31 for a day in March. */
+function isIsoTime(text: string): boolean {
+  const day = /^(\d{4}-\d\d-\d\d)(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/.exec(text)?.[1];
+  return day !== undefined && !Number.isNaN(Date.parse(day)) && new Date(day).toISOString().startsWith(day);
 }
 
 /** The named file, else the one in this folder, else the one that comes with Tapeline. */
 async function loadConfig(file: string | undefined): Promise<TapelineConfig> {
-  const path = file === undefined ? ([resolve(configName)].find(existsSync) ?? join(packageFolder, configName)) : resolve(file);
-  if (!existsSync(path)) throw new ConfigError(`config file "${file}" does not exist; give a path with --config or leave the option out`);
+  const path = file === undefined ? ([resolve(configName)].find(isFile) ?? join(packageFolder, configName)) : resolve(file);
+  if (!isFile(path)) throw new ConfigError(`config file "${file}" does not exist; give a path with --config or leave the option out`);
   const module = await imported(path, 'config file');
   if (module.default === undefined)
     throw new ConfigError(`config file "${path}" must export the config: export default defineTapeline({ … })`);
-  return module.default as TapelineConfig;
+  return defineTapeline(module.default as TapelineConfig);
 }
 
 async function strategiesNamed(names: readonly string[], configured: readonly Strategy[]): Promise<readonly Strategy[]> {
@@ -97,7 +103,7 @@ async function strategyNamed(name: string, configured: readonly Strategy[]): Pro
   const path = isPath ? resolve(name) : join(packageFolder, 'strategies', `${name}.ts`);
   const found = isPath ? undefined : configured.find((strategy) => strategy.name === name);
   if (found !== undefined) return found;
-  if (!existsSync(path)) {
+  if (!isFile(path)) {
     const known = [...new Set([...configured.map((strategy) => strategy.name), 'ema-cross', 'rsi-reversion', 'breakout', 'none'])];
     throw new ConfigError(
       isPath
@@ -116,6 +122,16 @@ async function imported(path: string, what: string): Promise<{ default?: unknown
     return (await import(pathToFileURL(path).href)) as { default?: unknown };
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
-    throw new ConfigError(`${what} "${path}" cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new ConfigError(`${what} "${path}" cannot be loaded: ${firstLineOf(cause)}`, { cause });
   }
+}
+
+/** A parser draws the place below its message, over several lines. */
+function firstLineOf(cause: unknown): string {
+  const lines = (cause instanceof Error ? cause.message : String(cause)).split('\n').map((line) => line.trim());
+  return lines.find((line) => line !== '') ?? 'it threw something without a message';
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }

@@ -4,18 +4,21 @@ import { Progress } from '../../local/progress.ts';
 import type { RunNow } from '../../local/run.ts';
 import { View } from '../../local/view.ts';
 
-const signals = Array.from({ length: 20 }, (_, i): Signal => ({
-  signalId: `1_ema-cross_IBM_1m_${i}`,
-  symbol: 'IBM',
-  strategy: 'ema-cross',
-  side: i % 2 === 0 ? 'buy' : 'sell',
-  intent: i % 2 === 0 ? 'enter' : 'exit',
-  windowStartMs: i * 60_000,
-  windowEndMs: (i + 1) * 60_000,
-  price: 181.85,
-  confidence: 1,
-  reasons: ['fast average crossed above slow'],
-}));
+const signals = Array.from(
+  { length: 20 },
+  (_, i): Signal => ({
+    signalId: `1_ema-cross_IBM_1m_${i}`,
+    symbol: 'IBM',
+    strategy: 'ema-cross',
+    side: i % 2 === 0 ? 'buy' : 'sell',
+    intent: i % 2 === 0 ? 'enter' : 'exit',
+    windowStartMs: i * 60_000,
+    windowEndMs: (i + 1) * 60_000,
+    price: 181.85,
+    confidence: 1,
+    reasons: ['fast average crossed above slow'],
+  }),
+);
 const now: RunNow = {
   trades: 1_234_567,
   bars: 31_870,

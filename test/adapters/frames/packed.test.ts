@@ -1,0 +1,153 @@
+import { crc32 } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { encodePacked, frameBytesMax } from '../../../adapters/frames/packed.ts';
+import { type Frame, heartbeatIndex } from '../../../core/frame.ts';
+import type { FrameReason, LineReason } from '../../../core/reasons.ts';
+import { eventTimeMaxMs, type Trade } from '../../../core/trade.ts';
+import { entriesOf, frameOf, packed, readRecord, startMs } from './reading.ts';
+
+const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 });
+const amount = fc.double({ min: Number.MIN_VALUE, noNaN: true, noDefaultInfinity: true });
+const trade: fc.Arbitrary<Trade> = fc
+  .record(
+    {
+      symbol: fc.oneof(fc.constantFrom('IBM', 'MSFT', '"', '\\'), text),
+      eventTimeMs: fc.integer({ min: startMs - 2 ** 30, max: startMs + 2 ** 30 }),
+      price: amount,
+      size: amount,
+      tradeId: fc.oneof(fc.maxSafeNat().map(String), text.filter((id) => !/^\d+$/.test(id)), fc.constant('007')),
+      conditions: fc.array(fc.constantFrom('@', 'I', 'T', 'π'), { minLength: 1, maxLength: 3 }),
+    },
+    { requiredKeys: ['symbol', 'eventTimeMs', 'price', 'size'] },
+  )
+  .map((fields) => ({ ...fields }) as Trade);
+
+const good: readonly Trade[] = [
+  { symbol: 'IBM', eventTimeMs: startMs, price: 181.85, size: 100, tradeId: '17' },
+  { symbol: 'MSFT', eventTimeMs: startMs + 5, price: 1, size: 0.5, tradeId: 'a-b', conditions: ['@', 'I'] },
+  { symbol: 'IBM', eventTimeMs: startMs - 5, price: 181.86, size: 3 },
+];
+
+describe('a packed frame', () => {
+  it('is read back as it was written, wherever its bytes lie', () => {
+    fc.assert(
+      fc.property(fc.array(fc.oneof({ arbitrary: trade, weight: 9 }, { arbitrary: fc.constant(startMs), weight: 1 }), { maxLength: 60 }), fc.nat(9), (entries, shift) => {
+        const frame = frameOf(entries);
+        const written = entriesOf(frame);
+        const bytes = encodePacked(frame);
+        const moved = new Uint8Array(bytes.length + shift).subarray(shift);
+        moved.set(bytes);
+        const { trades, heartbeatsMs, rejected } = readRecord(moved);
+        expect(rejected).toEqual([]);
+        expect([trades, heartbeatsMs.length]).toEqual([written.filter((entry) => 'symbol' in entry), entries.filter((entry) => typeof entry === 'number').length]);
+        expect(trades).toEqual(entries.filter((entry) => typeof entry !== 'number'));
+      }),
+    );
+  });
+
+  it('is refused whole when one of its bits is another', () => {
+    const bytes = packed([...good, startMs + 9], { producerSequence: 3 });
+    for (let at = 0; at < bytes.length; at++) {
+      for (let bit = 1; bit < 256; bit *= 2) {
+        const flipped = bytes.slice();
+        flipped[at] = (flipped[at] as number) ^ bit;
+        const { trades, heartbeatsMs, rejected } = readRecord(flipped);
+        expect([trades.length, heartbeatsMs.length, rejected.length > 0], `byte ${at}, bit ${bit}`).toEqual([0, 0, true]);
+      }
+    }
+  });
+
+  it('is refused whole when it is cut anywhere', () => {
+    const bytes = packed(good);
+    for (let length = 0; length < bytes.length; length++) {
+      const { trades, rejected } = readRecord(bytes.subarray(0, length));
+      expect([trades, rejected]).toEqual([[], [[0, length === 0 ? 'frame-empty' : 'frame-truncated']]]);
+    }
+  });
+});
+
+/** A frame that says something else than its trades, with the right checksum. */
+function changed(change: (frame: Frame, view: DataView, bytes: Uint8Array) => void, before: Partial<Frame> = {}): Uint8Array {
+  const frame = { ...frameOf(good), ...before };
+  const bytes = encodePacked(frame).slice();
+  const view = new DataView(bytes.buffer);
+  change(frame, view, bytes);
+  view.setUint32(12, crc32(bytes.subarray(16), crc32(bytes.subarray(0, 12))), true);
+  return bytes;
+}
+
+const priceAt = (i: number) => 40 + i * 8;
+const sizeAt = (i: number) => 40 + good.length * 8 + i * 8;
+const symbolAt = (i: number) => 40 + good.length * 28 + i * 2;
+const conditionAt = (i: number) => 40 + good.length * 30 + i;
+const texts = (value: unknown): Uint8Array => {
+  const empty = changed(() => undefined);
+  const head = empty.slice(0, 40 + good.length * 32);
+  const bytes = Buffer.concat([head, Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))]);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  view.setUint32(32, bytes.length - head.length, true);
+  view.setUint32(12, crc32(bytes.subarray(16), crc32(bytes.subarray(0, 12))), true);
+  return bytes;
+};
+
+type BadFrame = { readonly what: string; readonly bytes: Uint8Array; readonly reason: FrameReason | LineReason; readonly survives?: readonly number[]; readonly at?: number };
+
+const badFrames: readonly BadFrame[] = [
+  { what: 'no bytes', bytes: new Uint8Array(0), reason: 'frame-empty' },
+  { what: 'more than a Kinesis record', bytes: Buffer.alloc(frameBytesMax + 1, 0xf7), reason: 'frame-too-large' },
+  { what: 'more JSON than a Kinesis record', bytes: Buffer.alloc(frameBytesMax + 1, '{}'), reason: 'frame-too-large' },
+  { what: 'bytes that begin nothing known', bytes: Buffer.alloc(64, 0x01), reason: 'frame-unknown-encoding' },
+  { what: 'the first byte of a frame and another magic', bytes: Buffer.concat([Buffer.from([0xf7]), Buffer.alloc(63)]), reason: 'frame-unknown-encoding' },
+  { what: 'KPL’s magic', bytes: Buffer.concat([Buffer.from([0xf3, 0x89, 0x9a, 0xc2]), Buffer.alloc(60)]), reason: 'frame-unknown-encoding' },
+  { what: 'gzip', bytes: Buffer.concat([Buffer.from([0x1f, 0x8b]), Buffer.alloc(60)]), reason: 'frame-unknown-encoding' },
+  { what: 'a head only begun', bytes: packed(good).slice(0, 39), reason: 'frame-truncated' },
+  { what: 'a head without columns', bytes: packed(good).slice(0, 40), reason: 'frame-truncated' },
+  { what: 'columns cut', bytes: packed(good).slice(0, 100), reason: 'frame-truncated' },
+  { what: 'texts cut', bytes: packed(good).slice(0, -1), reason: 'frame-truncated' },
+  { what: 'a byte too many', bytes: Buffer.concat([packed(good), Buffer.from([0])]), reason: 'frame-malformed' },
+  { what: 'version 2', bytes: changed((_, view) => view.setUint8(4, 2)), reason: 'frame-version-unsupported' },
+  { what: 'version 0', bytes: changed((_, view) => view.setUint8(4, 0)), reason: 'frame-version-unsupported' },
+  { what: 'another checksum', bytes: packed(good).with(12, (packed(good)[12] as number) ^ 1), reason: 'frame-checksum-mismatch' },
+  { what: 'a count of 2^32 - 1', bytes: changed((_, view) => view.setUint32(8, 0xffffffff, true)), reason: 'frame-truncated' },
+  { what: 'a count too small', bytes: changed((_, view) => view.setUint32(8, 2, true)), reason: 'frame-malformed' },
+  { what: 'a text length too small', bytes: changed((_, view) => view.setUint32(32, 1, true)), reason: 'frame-malformed' },
+  { what: 'another bucket', bytes: packed(good, { bucket: 3 }), reason: 'wrong-bucket' },
+  { what: 'a base time that is no number', bytes: changed((_, view) => view.setFloat64(16, Number.NaN, true)), reason: 'frame-malformed' },
+  { what: 'a base time with a fraction', bytes: changed((_, view) => view.setFloat64(16, 0.5, true)), reason: 'frame-malformed' },
+  { what: 'a negative producer sequence', bytes: changed((_, view) => view.setFloat64(24, -1, true)), reason: 'frame-malformed' },
+  { what: 'an infinite producer sequence', bytes: changed((_, view) => view.setFloat64(24, Number.POSITIVE_INFINITY, true)), reason: 'frame-malformed' },
+  { what: 'texts that are no JSON', bytes: texts('['), reason: 'frame-malformed' },
+  { what: 'texts of another shape', bytes: texts({}), reason: 'frame-malformed' },
+  { what: 'a producer that is no text', bytes: texts([1, ['IBM', 'MSFT'], [[], ['@', 'I']], null]), reason: 'frame-malformed' },
+  { what: 'symbols that are no texts', bytes: texts(['', ['IBM', 1], [[], ['@', 'I']], null]), reason: 'frame-malformed' },
+  { what: 'no condition set', bytes: texts(['', ['IBM', 'MSFT'], [], null]), reason: 'frame-malformed' },
+  { what: 'fewer text ids than trades', bytes: texts(['', ['IBM', 'MSFT'], [[], ['@', 'I']], ['a']]), reason: 'frame-malformed' },
+  { what: 'a price that is no number', bytes: changed((_, view) => view.setFloat64(priceAt(1), Number.NaN, true)), reason: 'price-not-a-number', at: 1 },
+  { what: 'an infinite price', bytes: changed((_, view) => view.setFloat64(priceAt(0), Number.POSITIVE_INFINITY, true)), reason: 'price-not-a-number', at: 0 },
+  { what: 'a negative price', bytes: changed((_, view) => view.setFloat64(priceAt(2), -1, true)), reason: 'price-not-positive', at: 2 },
+  { what: 'price zero', bytes: changed((_, view) => view.setFloat64(priceAt(2), 0, true)), reason: 'price-not-positive', at: 2 },
+  { what: 'a size that is no number', bytes: changed((_, view) => view.setFloat64(sizeAt(1), Number.NaN, true)), reason: 'size-not-a-number', at: 1 },
+  { what: 'an infinite size', bytes: changed((_, view) => view.setFloat64(sizeAt(1), Number.POSITIVE_INFINITY, true)), reason: 'size-not-a-number', at: 1 },
+  { what: 'size minus zero', bytes: changed((_, view) => view.setFloat64(sizeAt(1), -0, true)), reason: 'size-not-positive', at: 1 },
+  { what: 'a symbol that is not in the texts', bytes: changed((_, view) => view.setUint16(symbolAt(1), 2, true)), reason: 'symbol-missing', at: 1 },
+  { what: 'the last symbol index before the heartbeat', bytes: changed((_, view) => view.setUint16(symbolAt(0), heartbeatIndex - 1, true)), reason: 'symbol-missing', at: 0 },
+  { what: 'conditions that are not in the texts', bytes: changed((_, view) => view.setUint8(conditionAt(2), 2)), reason: 'conditions-invalid', at: 2 },
+  {
+    what: 'a time before all dates',
+    bytes: packed([{ ...(good[0] as Trade), eventTimeMs: -eventTimeMaxMs - 1 }, ...good.slice(1).map((one) => ({ ...one, eventTimeMs: -eventTimeMaxMs }))]),
+    reason: 'event-time-invalid',
+    at: 0,
+  },
+];
+
+describe('a frame that says what cannot be', () => {
+  it.each(badFrames)('$what: $reason', ({ bytes, reason, at }) => {
+    const { trades, rejected, samples, entryCount } = readRecord(bytes);
+    expect(rejected).toEqual([[at ?? 0, reason]]);
+    expect(samples.every((sample) => sample.length <= 200)).toBe(true);
+    const whole = at === undefined;
+    expect(trades.map(({ price }) => price)).toEqual(whole ? [] : good.filter((_, i) => i !== at).map(({ price }) => price));
+    expect(entryCount).toBe(whole ? 0 : good.length);
+  });
+});

@@ -1,0 +1,257 @@
+import { randomUUID } from 'node:crypto';
+import {
+  type CancellationReason,
+  DeleteItemCommand,
+  type DynamoDBClient,
+  GetItemCommand,
+  paginateQuery,
+  TransactionCanceledException,
+  type TransactWriteItem,
+  TransactWriteItemsCommand,
+} from '@aws-sdk/client-dynamodb';
+import { type Backoff, type Wait, waitAfterAttempt } from '../backoff.ts';
+import { inParallel } from '../in-parallel.ts';
+import type { Checkpoint, CheckpointStore, Commit, OutboxItem } from './checkpoints.ts';
+import { CheckpointTooLarge, StoreBusy, StoreRefused } from './dynamodb-errors.ts';
+import { failureOf } from './dynamodb-failure.ts';
+import {
+  bytesOf,
+  chunkKeys,
+  checkpointOf,
+  type Head,
+  headOf,
+  type Item,
+  itemsOf,
+  type Key,
+  outboxItemsOf,
+  outboxPartition,
+  outboxSortKey,
+  type StoredOutboxItem,
+  stateKey,
+  statePartition,
+} from './dynamodb-items.ts';
+import { CheckpointConflict } from './errors.ts';
+
+export type DynamoDbCheckpointsOptions = {
+  readonly client: DynamoDBClient;
+  readonly tableName: string;
+  /** States and outboxes of different generations do not see each other. */
+  readonly generation: string;
+  readonly bucketCount: number;
+  /** How long published signals stay in the outbox, and how long those wait that nobody reads. @default 7 days */
+  readonly outboxRetentionSec?: number;
+  /** Is told what each commit cost. */
+  readonly onCommitted?: (cost: CommitCost) => void;
+  /** Waits between attempts. @default the clock's */
+  readonly wait?: Wait;
+};
+
+export type CommitCost = {
+  readonly bucket: number;
+  readonly version: number;
+  /** As the table has counted them: two for each KB in a transaction. */
+  readonly writeUnits: number;
+  readonly items: number;
+  readonly bytes: number;
+};
+
+const outboxRetentionDefaultSec = 7 * 24 * 3600;
+const parallelMax = 8;
+const attemptsMax = 8;
+const backoff: Backoff = { baseMs: 50, maxMs: 2_000 };
+/** @see https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html (4 MB, whichever way it is counted) */
+const transactionMax = { items: 100, bytes: 4_000_000 };
+
+/**
+ * Checkpoints and outbox in one DynamoDB table. A bucket's commit is one transaction, and its condition on the version is the fence. The same
+ * commit twice, as after an answer that got lost, is done once. Buckets go side by side, and one that fails does not hold up the others.
+ */
+export class DynamoDbCheckpoints implements CheckpointStore {
+  readonly #options: DynamoDbCheckpointsOptions;
+  readonly #backoff: Backoff;
+  /** By bucket, as last seen: a commit must know which chunks become stale. */
+  readonly #heads = new Map<number, Head>();
+
+  constructor(options: DynamoDbCheckpointsOptions) {
+    this.#options = options;
+    this.#backoff = options.wait === undefined ? backoff : { ...backoff, wait: options.wait };
+  }
+
+  /** @throws StoreBusy, StoreRefused */
+  async load(buckets: readonly number[]): Promise<Checkpoint[]> {
+    const loaded = await inParallel(buckets, parallelMax, (bucket) => this.#loadOne(bucket));
+    return loaded.filter((checkpoint) => checkpoint !== undefined);
+  }
+
+  /** @throws CheckpointConflict, StoreBusy, StoreRefused, CheckpointTooLarge: all other buckets are saved then. */
+  async commit(commits: readonly Commit[]): Promise<void> {
+    const outcomes = await inParallel(commits, parallelMax, (commit) =>
+      this.#commitOne(commit).catch((error: unknown) => ({ bucket: commit.bucket, error })),
+    );
+    const failed = outcomes.filter((outcome) => outcome !== undefined);
+    const first = failed.find(({ error }) => !(error instanceof CheckpointConflict));
+    if (first !== undefined) throw first.error;
+    if (failed.length > 0) throw new CheckpointConflict({ buckets: failed.map(({ bucket }) => bucket) });
+  }
+
+  /** Asks every bucket: for repairs and tests. What publishes signals reads the table's stream. */
+  async readOutbox(limit: number): Promise<OutboxItem[]> {
+    const buckets = Array.from({ length: this.#options.bucketCount }, (_, bucket) => bucket);
+    const items = oldestFirst(await inParallel(buckets, parallelMax, (bucket) => this.#readOutboxOf(bucket, limit)));
+    return items.slice(0, limit).map(({ bucket, version, signals }) => ({ bucket, version, signals }));
+  }
+
+  async removeFromOutbox(items: readonly OutboxItem[]): Promise<void> {
+    const { client, tableName: TableName, generation } = this.#options;
+    await inParallel(items, parallelMax, async ({ bucket, version }) => {
+      const parts = await this.#query(bucket, outboxPartition(generation, bucket), outboxSortKey(version));
+      // In order: a version whose first part is gone is taken for removed.
+      for (const { pk, sk } of parts) {
+        await this.#attempt(bucket, () => client.send(new DeleteItemCommand({ TableName, Key: { pk, sk } as Item })));
+      }
+    });
+  }
+
+  async #loadOne(bucket: number): Promise<Checkpoint | undefined> {
+    for (let attempt = 1; attempt <= attemptsMax; attempt++) {
+      const items = await this.#query(bucket, statePartition(this.#options.generation, bucket));
+      const checkpoint = checkpointOf(bucket, items);
+      if (checkpoint !== 'torn') {
+        if (items[0] !== undefined) this.#heads.set(bucket, headOf(items[0]));
+        return checkpoint;
+      }
+      await waitAfterAttempt(attempt, this.#backoff);
+    }
+    throw new StoreBusy({ bucket, attempts: attemptsMax });
+  }
+
+  async #commitOne(commit: Commit): Promise<undefined> {
+    const { bucket } = commit;
+    const { generation, outboxRetentionSec = outboxRetentionDefaultSec, onCommitted } = this.#options;
+    const before = await this.#headBefore(commit);
+    const { head, chunks, outbox } = itemsOf(commit, { generation, expiresAtSec: Math.floor(Date.now() / 1000) + outboxRetentionSec });
+    const stale = chunkKeys(generation, bucket, { from: chunks.length + 1, to: before?.chunkCount ?? 0 });
+    const items = [head, ...chunks, ...outbox];
+    const size = { items: items.length + stale.length, bytes: items.reduce((sum, item) => sum + bytesOf(item), 0) };
+    if (size.items > transactionMax.items || size.bytes > transactionMax.bytes) throw new CheckpointTooLarge({ bucket, ...size });
+    const writeUnits = await this.#transact(commit, [
+      this.#fenced(head, commit),
+      ...[...chunks, ...outbox].map(this.#put),
+      ...stale.map(this.#delete),
+    ]);
+    this.#heads.set(bucket, headOf(head));
+    onCommitted?.({ bucket, version: commit.expectedVersion + 1, writeUnits, ...size });
+  }
+
+  /** What the commit replaces; a commit that will fail has nothing to replace. */
+  async #headBefore({ bucket, expectedVersion }: Commit): Promise<Head | undefined> {
+    if (expectedVersion === 0) return undefined;
+    const known = this.#heads.get(bucket);
+    if (known?.version === expectedVersion) return known;
+    const { client, tableName: TableName, generation } = this.#options;
+    const { Item: item } = await this.#attempt(bucket, () =>
+      client.send(new GetItemCommand({ TableName, Key: { ...stateKey(generation, bucket, 0) }, ConsistentRead: true })),
+    );
+    return item && headOf(item);
+  }
+
+  /** The write units. A transaction that was done before, its answer lost, has the very head that it wants to write. */
+  #transact(commit: Commit, TransactItems: TransactWriteItem[]): Promise<number> {
+    const { bucket, expectedVersion, sequenceNumber } = commit;
+    const ClientRequestToken = randomUUID();
+    return this.#attempt(bucket, async () => {
+      try {
+        const { ConsumedCapacity } = await this.#options.client.send(
+          new TransactWriteItemsCommand({ TransactItems, ClientRequestToken, ReturnConsumedCapacity: 'TOTAL' }),
+        );
+        return (ConsumedCapacity ?? []).reduce((sum, { CapacityUnits = 0 }) => sum + CapacityUnits, 0);
+      } catch (error) {
+        const fence = fenceOf(error);
+        if (fence === undefined) throw error;
+        const head = fence.Item && headOf(fence.Item);
+        if (head?.version === expectedVersion + 1 && head.sequenceNumber === sequenceNumber) return 0;
+        throw new CheckpointConflict({ buckets: [bucket] });
+      }
+    });
+  }
+
+  #fenced(head: Item, { expectedVersion }: Commit): TransactWriteItem {
+    const condition =
+      expectedVersion === 0
+        ? { ConditionExpression: 'attribute_not_exists(#version)' }
+        : { ConditionExpression: '#version = :expected', ExpressionAttributeValues: { ':expected': { N: String(expectedVersion) } } };
+    const { tableName: TableName } = this.#options;
+    return {
+      Put: {
+        TableName,
+        Item: head,
+        ExpressionAttributeNames: { '#version': 'version' },
+        ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+        ...condition,
+      },
+    };
+  }
+
+  readonly #put = (item: Item): TransactWriteItem => ({ Put: { TableName: this.#options.tableName, Item: item } });
+
+  readonly #delete = (key: Key): TransactWriteItem => ({ Delete: { TableName: this.#options.tableName, Key: { ...key } } });
+
+  async #readOutboxOf(bucket: number, limit: number): Promise<StoredOutboxItem[]> {
+    const partition = outboxPartition(this.#options.generation, bucket);
+    return outboxItemsOf(bucket, await this.#query(bucket, partition, '', (items) => outboxItemsOf(bucket, items).length >= limit));
+  }
+
+  /** A partition's items in order of `sk`, as of now; all of them, or pages until there are enough. */
+  #query(bucket: number, pk: string, skPrefix = '', isEnough: (items: readonly Item[]) => boolean = () => false): Promise<Item[]> {
+    const { client, tableName: TableName } = this.#options;
+    return this.#attempt(bucket, async () => {
+      const items: Item[] = [];
+      const pages = paginateQuery(
+        { client },
+        {
+          TableName,
+          KeyConditionExpression: skPrefix === '' ? 'pk = :pk' : 'pk = :pk AND begins_with(sk, :sk)',
+          ExpressionAttributeValues: { ':pk': { S: pk }, ...(skPrefix !== '' && { ':sk': { S: skPrefix } }) },
+          ConsistentRead: true,
+        },
+      );
+      for await (const { Items = [] } of pages) {
+        items.push(...Items);
+        if (isEnough(items)) break;
+      }
+      return items;
+    });
+  }
+
+  async #attempt<T>(bucket: number, call: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await call();
+      } catch (cause) {
+        const failure = failureOf(cause);
+        if (failure === 'ours') throw cause;
+        if (failure === 'refused') throw new StoreRefused({ bucket, tableName: this.#options.tableName, cause: cause as Error });
+        if (attempt === attemptsMax) throw new StoreBusy({ bucket, attempts: attemptsMax, cause });
+      }
+      await waitAfterAttempt(attempt, this.#backoff);
+    }
+  }
+}
+
+/** Why the condition on the head failed, if it did. */
+function fenceOf(error: unknown): CancellationReason | undefined {
+  const head = error instanceof TransactionCanceledException ? error.CancellationReasons?.[0] : undefined;
+  return head?.Code === 'ConditionalCheckFailed' ? head : undefined;
+}
+
+function oldestFirst(byBucket: readonly (readonly StoredOutboxItem[])[]): StoredOutboxItem[] {
+  const dated = byBucket.flatMap((items) => {
+    let atSec = 0;
+    return items.map((item) => {
+      // A clock that was set back does not take a version before the one it follows.
+      atSec = Math.max(atSec, item.expiresAtSec);
+      return { item, atSec };
+    });
+  });
+  return dated.sort((a, b) => a.atSec - b.atSec).map(({ item }) => item);
+}

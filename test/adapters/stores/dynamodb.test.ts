@@ -1,0 +1,316 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { type DynamoDBClient, paginateQuery, TransactionCanceledException } from '@aws-sdk/client-dynamodb';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Commit } from '../../../adapters/stores/checkpoints.ts';
+import { type CommitCost, DynamoDbCheckpoints, type DynamoDbCheckpointsOptions } from '../../../adapters/stores/dynamodb.ts';
+import type { Signal } from '../../../core/signal.ts';
+import { startDynamoDbLocal } from '../../aws/dynamodb-local.ts';
+import { clientOf, makeTable } from '../../aws/table.ts';
+
+const local = await startDynamoDbLocal();
+const tableName = 'tapeline';
+const kb = 1024;
+
+describe.skipIf(local.kind === 'missing')(`DynamoDB${local.kind === 'missing' ? ` (${local.reason})` : ''}`, () => {
+  const endpoint = local.kind === 'running' ? local.endpoint : '';
+  const client = clientOf(endpoint);
+
+  beforeAll(() => makeTable(client, tableName));
+  afterAll(() => {
+    client.destroy();
+    if (local.kind === 'running') local.stop();
+  });
+
+  /** As the store of another process: it shares nothing but the table. */
+  const storeOf = (generation: string, options: Partial<DynamoDbCheckpointsOptions> = {}) =>
+    new DynamoDbCheckpoints({ client, tableName, generation, bucketCount: 16, wait: async () => {}, ...options });
+
+  /** The sort keys that a generation has in the bucket's partition of a kind. */
+  const sortKeysOf = async (kind: 'bucket' | 'outbox', generation: string): Promise<string[]> => {
+    const pages = paginateQuery(
+      { client },
+      {
+        TableName: tableName,
+        KeyConditionExpression: 'pk = :pk',
+        ExpressionAttributeValues: { ':pk': { S: `${kind}#${generation}#0` } },
+        ConsistentRead: true,
+      },
+    );
+    const keys: string[] = [];
+    for await (const { Items = [] } of pages) keys.push(...Items.map(({ sk }) => sk?.S ?? ''));
+    return keys;
+  };
+
+  it('gives back the last of any commits, bit for bit, and keeps no chunk of the ones before', { timeout: 120_000 }, async () => {
+    const sizes = fc.oneof(fc.nat(2_000), fc.constantFrom(0, 380 * kb - 1, 380 * kb, 380 * kb + 1, 760 * kb, 1_200 * kb));
+    await fc.assert(
+      fc.asyncProperty(fc.array(sizes, { minLength: 1, maxLength: 5 }), fc.boolean(), async (stateSizes, isWarm) => {
+        const generation = randomUUID();
+        let store = storeOf(generation);
+        let last = new Uint8Array();
+        for (const [version, size] of stateSizes.entries()) {
+          last = new Uint8Array(randomBytes(size));
+          await store.commit([commitOf({ expectedVersion: version, state: last })]);
+          if (!isWarm) store = storeOf(generation);
+        }
+        const version = stateSizes.length;
+        expect(await storeOf(generation).load([3, 0])).toEqual([{ bucket: 0, version, sequenceNumber: `${version}`, state: last }]);
+        expect(await sortKeysOf('bucket', generation)).toHaveLength(Math.max(1, Math.ceil(last.length / (380 * kb))));
+      }),
+      { numRuns: 12 },
+    );
+  });
+
+  it('lets one of many commits of one version through', async () => {
+    const generation = randomUUID();
+    const results = await Promise.allSettled(
+      Array.from({ length: 6 }, (_, zombie) =>
+        storeOf(generation).commit([commitOf({ sequenceNumber: `${zombie}`, signals: [signalOf(zombie)] })]),
+      ),
+    );
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    for (const result of results) {
+      if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'checkpoint-conflict', retryable: true, buckets: [0] });
+    }
+    const [checkpoint] = await storeOf(generation).load([0]);
+    expect(await storeOf(generation).readOutbox(9)).toEqual([
+      { bucket: 0, version: 1, signals: [signalOf(Number(checkpoint?.sequenceNumber))] },
+    ]);
+  });
+
+  it('saves the other buckets when some conflict, and names those that do', async () => {
+    const store = storeOf(randomUUID());
+    await store.commit([commitOf({ bucket: 1 }), commitOf({ bucket: 3 })]);
+    const commits = [0, 1, 2, 3, 4].map((bucket) => commitOf({ bucket, sequenceNumber: '9', signals: [signalOf(bucket)] }));
+    await expect(store.commit(commits)).rejects.toMatchObject({ code: 'checkpoint-conflict', buckets: [1, 3] });
+    expect((await store.load([0, 1, 2, 3, 4])).map(({ sequenceNumber }) => sequenceNumber)).toEqual(['9', '1', '9', '1', '9']);
+    expect((await store.readOutbox(9)).map(({ bucket }) => bucket)).toEqual([0, 2, 4]);
+  });
+
+  describe('a commit whose answer got lost', () => {
+    it('is found to be done when it is tried again', async () => {
+      const generation = randomUUID();
+      const calls: string[] = [];
+      const losing = faultyClient(endpoint, calls, async (command, next) => {
+        const answer = await next();
+        if (command === 'TransactWriteItemsCommand' && calls.length === 1) throw connectionReset();
+        return answer;
+      });
+      await storeOf(generation, { client: losing }).commit([commitOf({ signals: [signalOf(0)] })]);
+      expect(calls).toEqual(['TransactWriteItemsCommand', 'TransactWriteItemsCommand']);
+      expect(await storeOf(generation).load([0])).toMatchObject([{ version: 1 }]);
+      expect(await storeOf(generation).readOutbox(9)).toHaveLength(1);
+    });
+
+    it('is found to be done by the process that gets the batch again', async () => {
+      const generation = randomUUID();
+      await storeOf(generation).commit([commitOf({ signals: [signalOf(0)] })]);
+      const again = storeOf(generation);
+      await again.commit([commitOf({ signals: [signalOf(0)] })]);
+      await again.commit([commitOf({ expectedVersion: 1 })]);
+      await storeOf(generation).commit([commitOf({ expectedVersion: 1 })]);
+      expect(await storeOf(generation).load([0])).toMatchObject([{ version: 2, sequenceNumber: '2' }]);
+      expect(await storeOf(generation).readOutbox(9)).toHaveLength(1);
+    });
+
+    it.each([
+      ['that covers other records', { sequenceNumber: '77' }],
+      ['that others have built on since', { expectedVersion: 0, sequenceNumber: '1' }],
+    ])('is not one %s', async (_, changes) => {
+      const generation = randomUUID();
+      await storeOf(generation).commit([commitOf({})]);
+      await storeOf(generation).commit([commitOf({ expectedVersion: 1 })]);
+      await expect(storeOf(generation).commit([commitOf({ expectedVersion: 1, ...changes })])).rejects.toMatchObject({
+        code: 'checkpoint-conflict',
+      });
+    });
+  });
+
+  it('reads no state torn between two commits', async () => {
+    const generation = randomUUID();
+    const writer = storeOf(generation);
+    const uniform = (version: number) => new Uint8Array((version % 2 === 0 ? 2_000 : 1_600) * kb).fill(version);
+    await writer.commit([commitOf({ state: uniform(1) })]);
+    let pages = 0;
+    const interrupted = faultyClient(endpoint, [], async (command, next) => {
+      const answer = await next();
+      // A state of this size comes in two pages, and there is a commit between the first two pairs of them.
+      if (command === 'QueryCommand' && pages++ % 2 === 0 && pages < 4) {
+        const version = (pages + 1) / 2;
+        await writer.commit([commitOf({ expectedVersion: version, state: uniform(version + 1) })]);
+      }
+      return answer;
+    });
+    const [checkpoint] = await storeOf(generation, { client: interrupted }).load([0]);
+    expect(pages).toBeGreaterThan(4);
+    expect(checkpoint).toEqual({ bucket: 0, version: 3, sequenceNumber: '3', state: uniform(3) });
+  });
+
+  describe('a table that fails', () => {
+    it.each([
+      ['throttles', serviceError('ThrottlingException', 400)],
+      ['has a fault', serviceError('InternalServerError', 500)],
+      ['has another transaction on the item', cancelled('TransactionConflict', 'None')],
+      ['has no capacity in a transaction', cancelled('None', 'ThrottlingError')],
+      ['is cut off', connectionReset()],
+    ])('is tried again when it %s, and then given up for now', async (_, fault) => {
+      const generation = randomUUID();
+      const calls: string[] = [];
+      let faults = 3;
+      const failing = faultyClient(endpoint, calls, async (_command, next) => {
+        if (faults-- > 0) throw fault;
+        return await next();
+      });
+      const waits: number[] = [];
+      const store = storeOf(generation, { client: failing, wait: async (ms) => waits.push(ms) });
+      await store.commit([commitOf({})]);
+      expect([calls.length, waits.length]).toEqual([4, 3]);
+      faults = Number.POSITIVE_INFINITY;
+      await expect(store.commit([commitOf({ expectedVersion: 1 })])).rejects.toMatchObject({
+        code: 'store-busy',
+        retryable: true,
+        cause: fault,
+      });
+      await expect(store.load([0])).rejects.toMatchObject({ code: 'store-busy', retryable: true });
+      expect(calls.length).toBeLessThan(25);
+      expect(Math.max(...waits)).toBeLessThanOrEqual(2_000);
+    });
+
+    it('is not tried again when it refuses', async () => {
+      const calls: string[] = [];
+      const store = storeOf(randomUUID(), { client: faultyClient(endpoint, calls, (_, next) => next()), tableName: 'another' });
+      const refused = { code: 'store-refused', retryable: false, message: expect.stringContaining('the table "another" refused bucket 0') };
+      await expect(store.commit([commitOf({})])).rejects.toMatchObject(refused);
+      await expect(store.load([0])).rejects.toMatchObject(refused);
+      expect(calls).toHaveLength(2);
+    });
+  });
+
+  it('refuses what one transaction does not take, and saves the other buckets', async () => {
+    const store = storeOf(randomUUID());
+    const tooLarge = commitOf({ bucket: 1, state: new Uint8Array(4_000_001) });
+    await expect(store.commit([commitOf({}), tooLarge, commitOf({ bucket: 2 })])).rejects.toMatchObject({
+      code: 'checkpoint-too-large',
+      retryable: false,
+      bucket: 1,
+    });
+    expect((await store.load([0, 1, 2])).map(({ bucket }) => bucket)).toEqual([0, 2]);
+    await store.commit([commitOf({ bucket: 1, state: new Uint8Array(3_990_000) })]);
+  });
+
+  describe('the outbox', () => {
+    const many = Array.from({ length: 6_000 }, (_, i) => signalOf(i));
+
+    it('holds more signals than one item takes, in order', async () => {
+      const generation = randomUUID();
+      const store = storeOf(generation);
+      await store.commit([commitOf({ signals: many })]);
+      await store.commit([commitOf({ expectedVersion: 1, signals: [signalOf(1)] })]);
+      const items = await store.readOutbox(9);
+      expect(items.map(({ version, signals }) => [version, signals.length])).toEqual([
+        [1, many.length],
+        [2, 1],
+      ]);
+      expect(items[0]?.signals).toEqual(many);
+      expect(await store.readOutbox(1)).toEqual(items.slice(0, 1));
+      expect((await sortKeysOf('outbox', generation)).length).toBeGreaterThan(4);
+      await store.removeFromOutbox(items.slice(0, 1));
+      await store.removeFromOutbox(items.slice(0, 1));
+      expect(await store.readOutbox(9)).toEqual(items.slice(1));
+    });
+
+    it('leaves out a version that is half removed', async () => {
+      const generation = randomUUID();
+      const store = storeOf(generation);
+      await store.commit([commitOf({ signals: many })]);
+      const items = await store.readOutbox(9);
+      let deletions = 0;
+      const dying = faultyClient(endpoint, [], async (command, next) => {
+        if (command === 'DeleteItemCommand' && deletions++ > 0) throw serviceError('AccessDeniedException', 400);
+        return await next();
+      });
+      await expect(storeOf(generation, { client: dying }).removeFromOutbox(items)).rejects.toMatchObject({ code: 'store-refused' });
+      expect(await store.readOutbox(9)).toEqual([]);
+      await store.removeFromOutbox(items);
+      expect(await sortKeysOf('outbox', generation)).toEqual([]);
+    });
+  });
+
+  it('keeps generations apart', async () => {
+    const [running, next] = [storeOf(randomUUID()), storeOf(randomUUID())];
+    await running.commit([commitOf({ signals: [signalOf(0)] })]);
+    expect(await next.load([0])).toEqual([]);
+    expect(await next.readOutbox(9)).toEqual([]);
+    await next.commit([commitOf({ sequenceNumber: '5' })]);
+    expect(await running.load([0])).toMatchObject([{ sequenceNumber: '1' }]);
+  });
+
+  it('tells what each commit has cost: twice its KB', async () => {
+    const costs: CommitCost[] = [];
+    const store = storeOf(randomUUID(), { onCommitted: (cost) => costs.push(cost) });
+    await store.commit([commitOf({ state: new Uint8Array(10_000), signals: [signalOf(0)] })]);
+    await store.commit([commitOf({ expectedVersion: 1, state: new Uint8Array(500 * kb) })]);
+    await store.commit([commitOf({ expectedVersion: 2, state: new Uint8Array(100) })]);
+    expect(costs.map(({ version, items }) => [version, items])).toEqual([
+      [1, 2],
+      [2, 2],
+      [3, 2],
+    ]);
+    for (const { writeUnits, bytes, items } of costs.slice(0, 2)) {
+      expect(writeUnits).toBeGreaterThanOrEqual((2 * bytes) / kb);
+      expect(writeUnits).toBeLessThanOrEqual((2 * bytes) / kb + 2 * items);
+    }
+  });
+});
+
+function commitOf(changes: Partial<Commit>): Commit {
+  const { expectedVersion = 0 } = changes;
+  return { bucket: 0, expectedVersion, sequenceNumber: `${expectedVersion + 1}`, state: Uint8Array.of(1, 2, 3), signals: [], ...changes };
+}
+
+function signalOf(i: number): Signal {
+  return {
+    signalId: `1_ema-cross_S${i}_1m_1381152600000`,
+    symbol: `S${i}`,
+    strategy: 'ema-cross',
+    side: 'buy',
+    intent: 'enter',
+    windowStartMs: 1_381_152_600_000,
+    windowEndMs: 1_381_152_660_000,
+    price: 0.1 + i,
+    confidence: 0.7,
+    reasons: ['fast average crossed above slow', '“⇡”'],
+  };
+}
+
+/** A client whose calls pass through `fault`, which may fail before or after them. The SDK's own retries are below it. */
+function faultyClient(
+  endpoint: string,
+  calls: string[],
+  fault: (command: string, next: () => Promise<unknown>) => Promise<unknown>,
+): DynamoDBClient {
+  const client = clientOf(endpoint);
+  client.middlewareStack.add(
+    (next, { commandName = '' }) =>
+      async (args) => {
+        calls.push(commandName);
+        return (await fault(commandName, () => next(args))) as Awaited<ReturnType<typeof next>>;
+      },
+    { step: 'initialize', priority: 'high' },
+  );
+  return client;
+}
+
+function cancelled(...codes: string[]): Error {
+  const CancellationReasons = codes.map((Code) => ({ Code }));
+  return new TransactionCanceledException({ message: codes.join(), $metadata: { httpStatusCode: 400 }, CancellationReasons });
+}
+
+function serviceError(name: string, httpStatusCode: number): Error {
+  return Object.assign(new Error(name), { name, $metadata: { httpStatusCode } });
+}
+
+function connectionReset(): Error {
+  return Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
+}

@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SimulationCounts } from '../../core/simulation.ts';
@@ -47,7 +48,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('the help', () => {
-  it.each(['replay', 'run', 'simulate', 'query', 'start'])('of %s is on standard output, with examples', async (verb) => {
+  it.concurrent.each(['replay', 'run', 'simulate', 'query', 'start'])('of %s is on standard output, with examples', async (verb) => {
     const { exitCode, stdout, stderr } = await cli([verb, '--help']);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(stdout).toMatch(new RegExp(`Examples:\\n(  .*\\n)*  (npx .*tapeline ${verb}|npm start)`));
@@ -199,7 +200,7 @@ describe('the outputs', () => {
     expect(stderr).toContain('symbols, volume');
   });
 
-  it.each([
+  it.concurrent.each([
     'replay trades.ndjson --bars - --interval 1s',
     'simulate --seconds 600',
     `query --state state-of-trades.ndjson --csv 'select * from bars'`,
@@ -243,7 +244,21 @@ describe('the exit code', () => {
     expect((await cli(['replay', 'all.ndjson', '--strict', ...pipeline])).exitCode).toBe(0);
   });
 
-  it.each([
+  it('is 0 when a strategy throws on its 30th bar, 3 with --strict, and the bars are those without it', async () => {
+    writeFileSync(
+      join(folder, 'thirtieth.ts'),
+      `import { defineStrategy, hold } from '${pathToFileURL(join(cliPath, '../../core/strategy.ts')).href}';
+       let bars = 0;
+       export default defineStrategy('thirtieth', () => () => { if (++bars === 30) throw new Error('too much'); return hold(); });`,
+    );
+    const args = ['replay', 'all.ndjson', '--strategy', './thirtieth.ts', ...pipeline];
+    const summary = summaryOf(await cli(args));
+    expect(summary.quarantined).toEqual({ total: 1, byReason: { 'strategy-threw': 1 } });
+    expect(summary.digest?.bars).toBe(expected.digest?.bars);
+    expect(await cli([...args, '--strict'])).toMatchObject({ exitCode: 3, stderr: '' });
+  });
+
+  it.concurrent.each([
     { args: 'reply trades.ndjson', exitCode: 2, says: 'Did you mean replay?' },
     { args: 'replay trades.ndjson --intervall 1m', exitCode: 2, says: 'Did you mean --interval?' },
     { args: 'replay trades.ndjson --feed ndjsn', exitCode: 2, says: 'received "ndjsn"; did you mean "ndjson"?' },

@@ -9,11 +9,11 @@ import {
   type TransactWriteItem,
   TransactWriteItemsCommand,
 } from '@aws-sdk/client-dynamodb';
+import { failureOf } from '../aws-failure.ts';
 import { type Backoff, type Wait, waitAfterAttempt } from '../backoff.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { Checkpoint, CheckpointStore, Commit, OutboxItem } from './checkpoints.ts';
 import { CheckpointTooLarge, StoreBusy, StoreRefused } from './dynamodb-errors.ts';
-import { failureOf } from './dynamodb-failure.ts';
 import {
   bytesOf,
   chunkKeys,
@@ -228,7 +228,7 @@ export class DynamoDbCheckpoints implements CheckpointStore {
       try {
         return await call();
       } catch (cause) {
-        const failure = failureOf(cause);
+        const failure = isOnlyBusy(cause) ? 'passing' : failureOf(cause);
         if (failure === 'ours') throw cause;
         if (failure === 'refused') throw new StoreRefused({ bucket, tableName: this.#options.tableName, cause: cause as Error });
         if (attempt === attemptsMax) throw new StoreBusy({ bucket, attempts: attemptsMax, cause });
@@ -242,6 +242,13 @@ export class DynamoDbCheckpoints implements CheckpointStore {
 function fenceOf(error: unknown): CancellationReason | undefined {
   const head = error instanceof TransactionCanceledException ? error.CancellationReasons?.[0] : undefined;
   return head?.Code === 'ConditionalCheckFailed' ? head : undefined;
+}
+
+const busyReasons = new Set(['None', 'TransactionConflict', 'ThrottlingError', 'ProvisionedThroughputExceeded']);
+
+function isOnlyBusy(error: unknown): boolean {
+  const reasons = error instanceof TransactionCanceledException ? (error.CancellationReasons ?? []) : [];
+  return reasons.length > 0 && reasons.every(({ Code = 'None' }) => busyReasons.has(Code));
 }
 
 function oldestFirst(byBucket: readonly (readonly StoredOutboxItem[])[]): StoredOutboxItem[] {

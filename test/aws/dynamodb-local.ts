@@ -30,6 +30,8 @@ export async function startDynamoDbLocal(): Promise<DynamoDbLocal> {
     ['-XX:TieredStopAtLevel=1', '-cp', `${join(home, 'classes')}${delimiter}${join(home, 'jars', '*')}`, 'LoopbackDynamoDb'],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
+      // It leaves a file where it runs.
+      cwd: home,
     },
   );
   const endpoint = await endpointOf(java);

@@ -9,7 +9,7 @@ import software.amazon.dynamodb.services.local.server.DynamoDBProxyServer;
 public final class LoopbackDynamoDb {
   public static void main(String[] arguments) throws Exception {
     ProcessHandle.current().parent().ifPresent(parent -> parent.onExit().thenRun(() -> System.exit(0)));
-    DynamoDBProxyServer database = ServerRunner.createServerFromCommandLineArgs(new String[] {"-inMemory"});
+    DynamoDBProxyServer database = ServerRunner.createServerFromCommandLineArgs(new String[] {"-inMemory", "-disableTelemetry"});
     ServerConnector connector = (ServerConnector) connectorOf(database);
     connector.setHost("127.0.0.1");
     connector.setPort(0);

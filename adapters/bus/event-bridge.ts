@@ -1,0 +1,144 @@
+import {
+  type EventBridgeClient,
+  PutEventsCommand,
+  type PutEventsRequestEntry,
+  type PutEventsResultEntry,
+} from '@aws-sdk/client-eventbridge';
+import { failureOf } from '../aws-failure.ts';
+import { type Backoff, type Wait, waitAfterAttempt } from '../backoff.ts';
+import { inParallel } from '../in-parallel.ts';
+import type { Bus, Unpublished } from './bus.ts';
+import type { SignalEvent } from './signal-event.ts';
+
+export type EventBridgeBusOptions = {
+  readonly client: EventBridgeClient;
+  readonly busName: string;
+  /** EventBridge's own `source`, which rules match on. @default 'tapeline' */
+  readonly eventSource?: string;
+  /** Waits between attempts. @default the clock's */
+  readonly wait?: Wait;
+};
+
+/**
+ * A call takes less than 1 MB in at most 10 entries.
+ * @see https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
+ */
+const callMax = { entries: 10, bytes: 999_999 };
+const parallelMax = 4;
+const attemptsMax = 6;
+const backoff: Backoff = { baseMs: 100, maxMs: 2_000 };
+const passingCodes = new Set(['InternalFailure', 'InternalException', 'ThrottlingException']);
+
+type Failure = { readonly code: string; readonly message: string };
+type Entry = {
+  readonly event: SignalEvent;
+  readonly request: PutEventsRequestEntry;
+  readonly bytes: number;
+  failure?: Failure | undefined;
+};
+
+/**
+ * Publishes to an EventBridge bus. In a round each (symbol, strategy) has at most one entry, so that entries can fail and be tried again by
+ * themselves and still keep their order. When the service as a whole does not take any more, it is left in peace.
+ */
+export class EventBridgeBus implements Bus {
+  readonly #options: EventBridgeBusOptions;
+  readonly #backoff: Backoff;
+
+  constructor(options: EventBridgeBusOptions) {
+    this.#options = options;
+    this.#backoff = options.wait === undefined ? backoff : { ...backoff, wait: options.wait };
+  }
+
+  async publish(events: readonly SignalEvent[]): Promise<Unpublished[]> {
+    const entries = events.map((event) => this.#entryOf(event));
+    const lanes = [...Map.groupBy(entries, ({ event }) => `${event.data.strategy}\u0000${event.data.symbol}`).values()];
+    const service = { isDown: false };
+    for (let round = 0; lanes.some((lane) => round < lane.length); round++) {
+      const calls = callsOf(lanes.flatMap((lane) => openEntry(lane, round) ?? []));
+      await inParallel(calls, parallelMax, (call) => this.#put(call, service));
+    }
+    return entries.flatMap(({ event, failure }) => (failure === undefined ? [] : { event, ...failure }));
+  }
+
+  #entryOf(event: SignalEvent): Entry {
+    const { busName, eventSource = 'tapeline' } = this.#options;
+    const request = { EventBusName: busName, Source: eventSource, DetailType: event.type, Detail: JSON.stringify(event) };
+    const bytes = bytesOf(request);
+    if (bytes <= callMax.bytes) return { event, request, bytes };
+    const failure = { code: 'entry-too-large', message: `a call takes ${callMax.bytes} bytes, and this entry has ${bytes}` };
+    return { event, request, bytes, failure };
+  }
+
+  /** One call, and again with the entries that failed for a reason that may pass. */
+  async #put(call: readonly Entry[], service: { isDown: boolean }): Promise<void> {
+    let open = call;
+    for (let attempt = 1; ; attempt++) {
+      if (service.isDown) return fail(open, { code: 'not-attempted', message: 'the service did not take the entries before this one' });
+      const { isTaken, retry } = await this.#putOnce(open);
+      if (retry.length === 0 && isTaken) return;
+      if (retry.length === 0 || attempt === attemptsMax) {
+        service.isDown ||= !isTaken;
+        return;
+      }
+      open = retry;
+      await waitAfterAttempt(attempt, this.#backoff);
+    }
+  }
+
+  /** `isTaken`: the service took the call, and said of each entry what became of it. */
+  async #putOnce(entries: readonly Entry[]): Promise<{ isTaken: boolean; retry: readonly Entry[] }> {
+    try {
+      const { Entries: results = [] } = await this.#options.client.send(
+        new PutEventsCommand({ Entries: entries.map(({ request }) => request) }),
+      );
+      for (const [i, entry] of entries.entries()) entry.failure = failureOfEntry(results[i]);
+      return { isTaken: true, retry: entries.filter(({ failure }) => failure !== undefined && passingCodes.has(failure.code)) };
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure === 'ours') throw error;
+      const { name, message } = error as Error;
+      fail(entries, { code: name, message });
+      return { isTaken: false, retry: failure === 'passing' ? entries : [] };
+    }
+  }
+}
+
+/** The lane's entry of this round, if it may go. */
+function openEntry(lane: readonly Entry[], round: number): Entry | undefined {
+  const entry = lane[round];
+  if (entry !== undefined && lane[round - 1]?.failure !== undefined) {
+    fail([entry], { code: 'behind-unpublished', message: 'an earlier event of this symbol and strategy is not published' });
+  }
+  return entry?.failure === undefined ? entry : undefined;
+}
+
+function callsOf(entries: readonly Entry[]): Entry[][] {
+  const calls: Entry[][] = [];
+  let bytes = 0;
+  for (const entry of entries) {
+    const last = calls.at(-1);
+    if (last === undefined || last.length === callMax.entries || bytes + entry.bytes > callMax.bytes) {
+      calls.push([entry]);
+      bytes = entry.bytes;
+    } else {
+      last.push(entry);
+      bytes += entry.bytes;
+    }
+  }
+  return calls;
+}
+
+/** @see https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents-size.html */
+function bytesOf({ Source = '', DetailType = '', Detail = '' }: PutEventsRequestEntry): number {
+  return Buffer.byteLength(Source) + Buffer.byteLength(DetailType) + Buffer.byteLength(Detail);
+}
+
+function failureOfEntry(result: PutEventsResultEntry | undefined): Failure | undefined {
+  if (result?.EventId !== undefined && result.ErrorCode === undefined) return undefined;
+  return { code: result?.ErrorCode ?? 'InternalFailure', message: result?.ErrorMessage ?? 'the service did not say what became of it' };
+}
+
+function fail(entries: readonly Entry[], failure: Failure): void {
+  for (const entry of entries) entry.failure = failure;
+}

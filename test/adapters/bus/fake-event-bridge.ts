@@ -1,0 +1,87 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import type { SignalEvent } from '../../../adapters/bus/signal-event.ts';
+import { account } from '../../aws/table.ts';
+
+type PutEntry = { readonly EventBusName: string; readonly Source: string; readonly DetailType: string; readonly Detail: string };
+
+/** What becomes of one entry: taken, or its error code. */
+export type Verdict = 'taken' | string;
+
+export type FakeOptions = {
+  /** @default every entry is taken */
+  readonly judge?: (event: SignalEvent) => Verdict;
+  /** The status and error of a whole call, counted from 1; undefined for an answer. @default none */
+  readonly failCall?: (call: number) => { readonly status: number; readonly type: string } | 'cut' | undefined;
+};
+
+/** EventBridge as it is seen from outside: PutEvents over HTTP, and the limits of a call, on this machine. */
+export class FakeEventBridge {
+  /** Events that were taken, in order. */
+  readonly taken: SignalEvent[] = [];
+  readonly calls: PutEntry[][] = [];
+  readonly #server: Server;
+  #options: FakeOptions = {};
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async start(): Promise<FakeEventBridge> {
+    const server = createServer();
+    const fake = new FakeEventBridge(server);
+    server.on('request', async (request, response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk);
+      const answer = fake.#answer(request.headers['x-amz-target'], Buffer.concat(chunks).toString());
+      if (answer === 'cut') request.socket.destroy();
+      else response.writeHead(answer.status, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(answer.body));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return fake;
+  }
+
+  get client(): EventBridgeClient {
+    const { port } = this.#server.address() as AddressInfo;
+    return new EventBridgeClient({ ...account, endpoint: `http://127.0.0.1:${port}` });
+  }
+
+  reset(options: FakeOptions = {}): void {
+    this.#options = options;
+    this.taken.length = 0;
+    this.calls.length = 0;
+  }
+
+  stop(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  #answer(target: string | string[] | undefined, body: string): { status: number; body: object } | 'cut' {
+    if (target !== 'AWSEvents.PutEvents') return refused(400, 'UnknownOperationException');
+    const { Entries } = JSON.parse(body) as { Entries: PutEntry[] };
+    this.calls.push(Entries);
+    const failure = this.#options.failCall?.(this.calls.length);
+    if (failure === 'cut') return 'cut';
+    if (failure !== undefined) return refused(failure.status, failure.type);
+    if (Entries.length === 0 || Entries.length > 10 || sizeOf(Entries) >= 1_000_000) return refused(400, 'ValidationException');
+    const results = Entries.map(({ Detail }) => this.#judge(JSON.parse(Detail) as SignalEvent));
+    return { status: 200, body: { FailedEntryCount: results.filter((result) => 'ErrorCode' in result).length, Entries: results } };
+  }
+
+  #judge(event: SignalEvent): { EventId: string } | { ErrorCode: string; ErrorMessage: string } {
+    const verdict = this.#options.judge?.(event) ?? 'taken';
+    if (verdict !== 'taken') return { ErrorCode: verdict, ErrorMessage: `as told: ${verdict}` };
+    this.taken.push(event);
+    return { EventId: `event-${this.taken.length}` };
+  }
+}
+
+function sizeOf(entries: readonly PutEntry[]): number {
+  return entries.reduce((sum, entry) => sum + Buffer.byteLength(entry.Source + entry.DetailType + entry.Detail), 0);
+}
+
+function refused(status: number, type: string): { status: number; body: object } {
+  return { status, body: { __type: type, message: `as told: ${type}` } };
+}

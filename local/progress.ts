@@ -52,7 +52,7 @@ export function countText(count: number): string {
   return count.toLocaleString('en-US');
 }
 
-export function durationText(seconds: number): string {
+function durationText(seconds: number): string {
   if (seconds < 60) return `${Math.ceil(seconds)} s`;
   return seconds < 3600
     ? `${Math.floor(seconds / 60)} min ${Math.ceil(seconds % 60)} s`

@@ -1,9 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { decodeRecord } from '../adapters/frames/decode.ts';
-import { openDuckDbHistory } from '../adapters/history/duckdb.ts';
-import type { History } from '../adapters/history/history.ts';
 import { SqliteTape } from '../adapters/tape/sqlite-tape.ts';
 import { BucketState, emptyOutcome, type Outcome } from '../core/bucket-state.ts';
 import { advance, type TapeRecord } from '../core/consume.ts';
@@ -12,6 +7,7 @@ import { Framer } from '../core/framer.ts';
 import type { Pipeline } from '../core/pipeline.ts';
 import type { Quarantined } from '../core/reasons.ts';
 import { TradeBatch } from '../core/trade.ts';
+import { FinalTable } from './final-table.ts';
 import { filterFrame, filterTrades, type TradeFilter } from './filter.ts';
 import { OutputFiles, type OutputFileOptions } from './output-files.ts';
 import type { Progress } from './progress.ts';
@@ -39,25 +35,27 @@ export type ReplayOptions = {
 export async function replay(options: ReplayOptions): Promise<Summary> {
   const fold = new Fold(options.pipeline);
   const outputs = new OutputFiles(options.outputs);
-  const table = options.isDigestWanted ? await openPassingHistory() : undefined;
+  const table = options.isDigestWanted ? new FinalTable() : undefined;
   const rejectedByReason: Record<string, number> = {};
   let feedCounts: Record<string, number> = {};
   try {
     const emit = async () => {
       const { outcome } = fold;
       outputs.write(outcome);
-      if (outcome.bars.length > 0) await table?.history.writeBars(outcome.bars);
-      if (outcome.signals.length > 0) await table?.history.writeSignals(outcome.signals);
+      if (table !== undefined) {
+        for (const bar of outcome.bars) table.addBar(bar);
+        for (const signal of outcome.signals) table.addSignal(signal);
+      }
       fold.takeOutcome();
     };
     if (options.feed === 'tape') feedCounts = await replayTape(options, fold, emit, outputs, rejectedByReason);
     else feedCounts = await replayFiles(options, fold, emit, outputs, rejectedByReason);
-    const digest: Digest | undefined = table && (await digestOf(table.history));
+    const digest: Digest | undefined = table && (await digestOf(table));
     return summaryOf({ states: fold.states.values(), feedCounts, rejectedByReason, seconds: options.progress.seconds, digest });
   } finally {
     options.progress.clear();
     outputs.close();
-    await table?.remove();
+    table?.close();
   }
 }
 
@@ -194,17 +192,4 @@ function closeAll(pipeline: Pipeline, fold: Fold): void {
     emit,
     from: { greatestEventTimeMs: lastEventTimeMs, toldMs: [], sequences: [] },
   }).end();
-}
-
-/** The final table may be larger than memory: it is sorted on the disk. */
-async function openPassingHistory(): Promise<{ history: History; remove: () => Promise<void> }> {
-  const folder = await mkdtemp(join(tmpdir(), 'tapeline-'));
-  const history = await openDuckDbHistory(join(folder, 'bars.duckdb'), { memoryLimit: '256MB' });
-  return {
-    history,
-    remove: async () => {
-      await history.close();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
 }

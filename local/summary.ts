@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
+import type { Bar } from '../core/bar.ts';
 import type { BucketState } from '../core/bucket-state.ts';
-import type { History } from '../adapters/history/history.ts';
 import { quarantineReasons, signalGuards } from '../core/reasons.ts';
+import type { Signal } from '../core/signal.ts';
 import { addTo, sumOf } from '../core/sum.ts';
 
 /** What `--json` prints; `docs/outputs.md` says what each field counts. */
@@ -81,12 +82,16 @@ export function summaryOf({ states, feedCounts, rejectedByReason, seconds, diges
   };
 }
 
+type Rows<T> = AsyncIterable<T> | Iterable<T>;
+/** The final table of bars and all signals, each in order of its key: of a history, or of a replay. */
+export type StandingRows = { bars(): Rows<Bar>; signals(): Rows<Signal> };
+
 /** SHA-256 of the final table of bars and of the signals, as NDJSON lines sorted by key: (symbol, window start, window end, strategy). */
-export async function digestOf(history: Pick<History, 'bars' | 'signals'>): Promise<Digest> {
-  return { bars: await sha256(history.bars()), signals: await sha256(history.signals()) };
+export async function digestOf(table: StandingRows): Promise<Digest> {
+  return { bars: await sha256(table.bars()), signals: await sha256(table.signals()) };
 }
 
-async function sha256(rows: AsyncIterable<unknown>): Promise<string> {
+async function sha256(rows: Rows<unknown>): Promise<string> {
   const hash = createHash('sha256');
   let lines = '';
   for await (const row of rows) {

@@ -1,0 +1,117 @@
+import { DescribeStreamCommand, DynamoDBStreamsClient, GetRecordsCommand, GetShardIteratorCommand } from '@aws-sdk/client-dynamodb-streams';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EventBridgeBus } from '../../adapters/bus/event-bridge.ts';
+import type { SignalEvent } from '../../adapters/bus/signal-event.ts';
+import { DynamoDbCheckpoints } from '../../adapters/stores/dynamodb.ts';
+import type { Signal } from '../../core/signal.ts';
+import { makeConsumer } from '../../lambdas/consume-kinesis.ts';
+import type { TableStreamEvent } from '../../lambdas/events/table-stream.ts';
+import { makePublisher } from '../../lambdas/publish.ts';
+import { FakeEventBridge } from '../adapters/bus/fake-event-bridge.ts';
+import { foldWhole } from '../core/support/facts.ts';
+import { markets, policies, tapeOf } from '../core/support/market.ts';
+import { MemoryHistory } from '../core/support/memory-history.ts';
+import { pipelineWith } from '../core/support/pipelines.ts';
+import { eventOf, type Handler } from '../core/support/stream.ts';
+import { startDynamoDbLocal } from './dynamodb-local.ts';
+import { account, clientOf, makeTable } from './table.ts';
+
+const local = await startDynamoDbLocal();
+const bucketCount = 3;
+
+describe.skipIf(local.kind === 'missing')(`from the tape to the bus${local.kind === 'missing' ? ` (${local.reason})` : ''}`, () => {
+  const endpoint = local.kind === 'running' ? local.endpoint : '';
+  const client = clientOf(endpoint);
+  const streams = new DynamoDBStreamsClient({ ...account, endpoint });
+  let fake: FakeEventBridge;
+
+  beforeAll(async () => {
+    fake = await FakeEventBridge.start();
+  });
+  afterAll(() => {
+    fake.stop();
+    client.destroy();
+    streams.destroy();
+    if (local.kind === 'running') local.stop();
+  });
+
+  it('publishes exactly the signals that one fold of the tape raises, when batches repeat, containers die and the bus falters', {
+    timeout: 120_000,
+  }, async () => {
+    let run = 0;
+    let signals = 0;
+    const faults = fc.array(fc.constantFrom('none', 'none', 'repeat', 'die', 'zombie'), { minLength: 1, maxLength: 20 });
+    const verdicts = fc.array(fc.constantFrom('taken', 'taken', 'ThrottlingException', 'InternalFailure'), { minLength: 1, maxLength: 20 });
+    await fc.assert(
+      fc.asyncProperty(markets, policies, faults, verdicts, async (trades, policy, faults, pattern) => {
+        const tableName = `tapeline-${++run}`;
+        const streamArn = await makeTable(client, tableName);
+        const pipeline = pipelineWith({ ...policy, bucketCount });
+        const containerOf = (): Handler =>
+          makeConsumer({
+            pipeline,
+            checkpoints: new DynamoDbCheckpoints({ client, tableName, generation: pipeline.generation, bucketCount }),
+            history: new MemoryHistory().writer,
+          });
+        const records = tapeOf(trades, { bucketCount, entriesMax: 8 });
+        let container = containerOf();
+        let zombie = container;
+        for (let at = 0, turn = 0; at < records.length; at += 4, turn++) {
+          const event = eventOf(records.slice(at, at + 4));
+          const fault = faults[turn % faults.length];
+          await container(event);
+          if (fault === 'repeat') await container(event);
+          if (fault === 'die') container = containerOf();
+          if (fault === 'zombie') {
+            await zombie(event).catch((error: { code?: string }) => expect(error.code).toBe('checkpoint-conflict'));
+            zombie = container;
+            container = containerOf();
+          }
+        }
+
+        let judged = 0;
+        fake.reset({ judge: () => pattern[judged++] ?? 'taken' });
+        await publishStream(streamArn);
+        const expected = Object.values(foldWhole(pipeline, records).signals).flat();
+        expect(lanesOf(firstsOf(fake.taken))).toEqual(lanesOf(expected.map((json) => JSON.parse(json) as Signal)));
+        signals += expected.length;
+      }),
+      { numRuns: 25, seed: 1 },
+    );
+    expect(signals).toBeGreaterThan(20);
+  });
+
+  /** As Lambda reads a table's stream, a few records at a time. */
+  const publishStream = async (StreamArn: string): Promise<void> => {
+    const publish = makePublisher({ bus: new EventBridgeBus({ client: fake.client, busName: 'signals', wait: async () => {} }) });
+    const { StreamDescription } = await streams.send(new DescribeStreamCommand({ StreamArn }));
+    for (const { ShardId } of StreamDescription?.Shards ?? []) {
+      let iterator = (await streams.send(new GetShardIteratorCommand({ StreamArn, ShardId, ShardIteratorType: 'TRIM_HORIZON' })))
+        .ShardIterator;
+      while (iterator !== undefined) {
+        const { Records = [], NextShardIterator } = await streams.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: 7 }));
+        if (Records.length === 0) break;
+        let open = Records as TableStreamEvent['Records'];
+        while (open.length > 0) {
+          const { batchItemFailures } = await publish({ Records: open });
+          const failed = open.findIndex(({ dynamodb }) => dynamodb?.SequenceNumber === batchItemFailures[0]?.itemIdentifier);
+          open = failed < 0 ? [] : open.slice(failed);
+        }
+        iterator = NextShardIterator;
+      }
+    }
+  };
+});
+
+/** The signals in the order in which each was first published. */
+function firstsOf(taken: readonly SignalEvent[]): Signal[] {
+  const byId = new Map<string, Signal>();
+  for (const { id, data } of taken) if (!byId.has(id)) byId.set(id, data);
+  return [...byId.values()];
+}
+
+/** By symbol and strategy, in order. */
+function lanesOf(signals: readonly Signal[]): Record<string, Signal[]> {
+  return Object.fromEntries(Map.groupBy(signals, ({ symbol, strategy }) => `${symbol} ${strategy}`));
+}

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type { Bar } from '../core/bar.ts';
 import type { Signal } from '../core/signal.ts';
 
-/** Rows in memory before they go to the disk: some 10 MB of bars. */
-const rowsInMemoryMax = 50_000;
+/** Rows in memory before they go to the disk: some 4 MB of bars. */
+const rowsInMemoryMax = 20_000;
 
 /** The standing bars and signals of one replay, in order of their keys. A table larger than memory waits on the disk. */
 export class FinalTable {

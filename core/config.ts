@@ -82,7 +82,7 @@ export function defineTapeline(config: TapelineConfig): TapelineConfig {
 
 /** The config with every default filled in. @throws ConfigError */
 export function pipelineOptionsOf(config: TapelineConfig): PipelineOptions {
-  if (typeof config !== 'object' || config === null) throw new ConfigError(`config must be an object, received "${String(config)}"`);
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) throw new ConfigError(`config must be an object, received "${String(config)}"`);
   refuseUnknownKeys(config);
   const {
     interval = '1m',
@@ -93,6 +93,7 @@ export function pipelineOptionsOf(config: TapelineConfig): PipelineOptions {
     calendar = 'always',
     generation = '1',
   } = config;
+  if (!Array.isArray(intervals)) throw new ConfigError(`intervals must be a list such as ['5m', '1h'], received "${String(intervals)}"`);
   const windowSizesMs = [...new Set([interval, ...intervals].map(intervalOf))];
   const options: PipelineOptions = {
     generation,
@@ -139,7 +140,7 @@ const keys: Record<keyof TapelineConfig, true> = {
 
 function refuseUnknownKeys(config: TapelineConfig): void {
   for (const key of Object.keys(config)) {
-    if (!(key in keys)) throw new ConfigError(`config has no option "${key}"; did you mean "${nearestOf(key, Object.keys(keys))}"?`);
+    if (!Object.hasOwn(keys, key)) throw new ConfigError(`config has no option "${key}"; did you mean "${nearestOf(key, Object.keys(keys))}"?`);
   }
 }
 

@@ -34,12 +34,7 @@ export function advance(state: BucketState, records: Iterable<TapeRecord>, outco
   for (const record of records) {
     if (!isAfter(record.sequenceNumber, state.sequenceNumber)) continue;
     state.position = record.sequenceNumber;
-    for (const { index, reason, sample } of record.rejected) state.quarantine(positionOf(record, index), reason, sample);
-    let firstIndex = 0;
-    for (const frame of record.frames) {
-      if (isNewFrame(state, frame)) foldFrame(state, frame, record, firstIndex);
-      firstIndex += frame.count;
-    }
+    foldRecord(state, record);
     state.sequenceNumber = record.sequenceNumber;
   }
   for (const table of state.tables) {
@@ -49,6 +44,19 @@ export function advance(state: BucketState, records: Iterable<TapeRecord>, outco
     );
   }
   return outcome;
+}
+
+/** What was rejected in a frame that was folded before was set aside then. */
+function foldRecord(state: BucketState, record: TapeRecord): void {
+  const newFrames = record.frames.filter((frame) => isNewFrame(state, frame));
+  if (newFrames.length > 0 || record.frames.length === 0) {
+    for (const { index, reason, sample } of record.rejected) state.quarantine(positionOf(record, index), reason, sample);
+  }
+  let firstIndex = 0;
+  for (const frame of record.frames) {
+    if (newFrames.includes(frame)) foldFrame(state, frame, record, firstIndex);
+    firstIndex += frame.count;
+  }
 }
 
 /** Sequence numbers are decimal numbers of up to 56 digits: the longer is the larger. */
@@ -63,11 +71,8 @@ function positionOf(record: TapeRecord, index: number): string {
 /** A producer that puts a frame again gives it the same number; one that is overtaken leaves a gap, which is filled when it comes. */
 function isNewFrame(state: BucketState, frame: Frame): boolean {
   if (frame.producerSequence === 0) return true;
-  const producer = state.producers.get(frame.producerId);
-  if (producer === undefined) {
-    state.producers.set(frame.producerId, { last: frame.producerSequence, missing: new Set() });
-    return true;
-  }
+  const producer = state.producers.get(frame.producerId) ?? { last: 0, missing: new Set() };
+  state.producers.set(frame.producerId, producer);
   if (frame.producerSequence > producer.last) {
     noteMissing(state, producer, frame.producerSequence);
     producer.last = frame.producerSequence;

@@ -1,6 +1,6 @@
 import type { Calendar } from './calendar.ts';
 import { touchesHighLow, touchesLast, touchesVolume } from './conditions.ts';
-import type { Frame } from './frame.ts';
+import { type Frame, heartbeatIndex } from './frame.ts';
 import { addTo, sumOf } from './sum.ts';
 import { floorToWindow, saturatingAdd } from './window.ts';
 
@@ -56,19 +56,25 @@ export type BarSink = (
   rev: number,
 ) => void;
 
-/** Where a run of plain trades is, and what it may not pass; changed as it goes. */
+/** Where a run of plain trades is, what it may not pass, and what it has seen; changed as it goes. */
 export type PlainRun = {
-  /** Index in the frame of the next trade. */
+  /** Index in the frame of the next trade, and the first that is not for the run. */
   next: number;
-  /** Event time from which on a trade closes a window or comes too far ahead. */
-  stopMs: number;
+  end: number;
+  /** A trade after this is too far ahead. */
+  readonly latestMs: number;
   readonly outOfOrdernessMs: number;
+  /** Entries that were no trade, but told the time. */
+  heartbeats: number;
   /** Sum in two slots of the sizes. */
   readonly volume: Float64Array;
   /** The least and the greatest event time so far, and the watermark that the next trade meets. */
   firstMs: number;
   lastMs: number;
   watermarkMs: number;
+  /** By the frame's index of a symbol: the row of its newest window if that is open, else -1; as long as `openRowsVersion` is the table's. */
+  readonly openRows: Int32Array;
+  openRowsVersion: number;
 };
 
 type Group = { startMs: number; rows: number[] };
@@ -80,12 +86,17 @@ export class BarTable {
   readonly #carries: boolean;
   readonly #calendar: Calendar;
   #rows = new Float64Array(64 * stride);
-  #rowCount = 0;
+  /** Row 0 is no window's: a store that is not to be goes there. */
+  #rowCount = 1;
   #freeRows: number[] = [];
   /** Newest row of each symbol, -1 for none. */
   #newest = new Int32Array(64).fill(-1);
   #groups: Group[] = [];
   #closedGroups = 0;
+  /** Rises whenever a symbol's newest row may be another one, or closed. */
+  #openRowsVersion = 0;
+  /** The window asked for last: trades come nearly in order, and a division costs more than a comparison. */
+  #lastStartMs = Number.NaN;
   /** With carried windows only: the last close of each symbol (NaN: none yet). */
   #lastClose = new Float64Array(64).fill(Number.NaN);
   /** The first window start from which a symbol's empty windows were given out with a carried close. */
@@ -126,6 +137,7 @@ export class BarTable {
     const sinceStartMs = newest < 0 ? -1 : eventTimeMs - (rows[newest] as number);
     let row = newest;
     if (!(sinceStartMs >= 0 && sinceStartMs < this.windowSizeMs)) {
+      this.#openRowsVersion++;
       row = this.#rowFor(symbol, eventTimeMs, watermarkMs);
       if (row < 0) {
         this.lateCount++;
@@ -143,33 +155,76 @@ export class BarTable {
   }
 
   /**
-   * Adds trades from `run.next` on for as long as they are plain: in the newest window of their symbol, not behind the watermark, and with
-   * nothing to close. What `add` would do with them, several times faster; it stops at the first trade that needs more.
+   * Adds trades from `run.next` on for as long as they are plain: in a window that is open or new, and with nothing to close. What `add`
+   * would do with them, several times faster; it stops at the first trade that needs more.
    */
   addPlain(frame: Frame, symbols: Int32Array, run: PlainRun): void {
-    const { symbolIndex, timeOffsetMs, price: prices, size: sizes, baseTimeMs, count } = frame;
+    if (run.openRowsVersion !== this.#openRowsVersion) this.#findOpenRows(symbols, run);
+    do this.#addToOpenRows(frame, run);
+    while (run.next < run.end && this.#openRowFor(frame, symbols, run));
+  }
+
+  #findOpenRows(symbols: Int32Array, run: PlainRun): void {
+    const openFromMs = this.nextEndMs - this.windowSizeMs;
+    for (let index = 0; index < symbols.length; index++) {
+      const symbol = symbols[index] as number;
+      const row = symbol < 0 ? -1 : (this.#newest[symbol] as number);
+      run.openRows[index] = row >= 0 && (this.#rows[row] as number) >= openFromMs ? row : -1;
+    }
+    run.openRowsVersion = this.#openRowsVersion;
+  }
+
+  /** Makes the row of the run's next trade; false if that is not all it needs. */
+  #openRowFor({ symbolIndex, timeOffsetMs, baseTimeMs }: Frame, symbols: Int32Array, run: PlainRun): boolean {
+    const index = symbolIndex[run.next] as number;
+    const symbol = index < symbols.length ? (symbols[index] as number) : -1;
+    const eventTimeMs = baseTimeMs + (timeOffsetMs[run.next] as number);
+    if (symbol < 0 || eventTimeMs > run.latestMs || eventTimeMs < run.watermarkMs) return false;
+    if (eventTimeMs - run.outOfOrdernessMs >= this.nextActionMs) return false;
+    const newest = this.#newest[symbol] as number;
+    if (newest >= 0 && eventTimeMs < (this.#rows[newest] as number)) return false;
+    run.openRows[index] = this.#rowFor(symbol, eventTimeMs, run.watermarkMs);
+    if (eventTimeMs < run.firstMs) run.firstMs = eventTimeMs;
+    return true;
+  }
+
+  /**
+   * The hot loop: what `#update` does for a trade that touches all, written out. Nothing in it changes which rows are open.
+   *
+   * Whether a price is a new high cannot be foreseen, and a branch that is foreseen wrongly costs as much as all else that a trade needs. So
+   * high and low are stored always: in their slot when the condition is 1, and at 0, where no row is, when it is 0.
+   */
+  #addToOpenRows(frame: Frame, run: PlainRun): void {
+    const { symbolIndex, timeOffsetMs, price: prices, size: sizes, flags, baseTimeMs } = frame;
+    const { next, end, openRows, outOfOrdernessMs, volume } = run;
     const { windowSizeMs } = this;
     const rows = this.#rows;
-    const newest = this.#newest;
-    const { stopMs, outOfOrdernessMs, volume } = run;
-    let { firstMs, lastMs, watermarkMs } = run;
+    const stopMs = Math.min(run.latestMs + 1, this.nextActionMs + outOfOrdernessMs);
+    let { firstMs, lastMs } = run;
+    let toldMs = Number.NEGATIVE_INFINITY;
+    let heartbeats = 0;
     // The sum of all sizes in locals: as slots, each addition would wait for the one before to be stored.
     let volumeSum = volume[0] as number;
     let volumeRest = volume[1] as number;
-    const from = run.next;
-    let i = from;
-    for (; i < count; i++) {
+    let i = next;
+    for (; i < end; i++) {
       const index = symbolIndex[i] as number;
-      if (index >= symbols.length) break;
-      const symbol = symbols[index] as number;
-      const row = symbol < 0 ? -1 : (newest[symbol] as number);
-      if (row < 0) break;
       const eventTimeMs = baseTimeMs + (timeOffsetMs[i] as number);
-      const sinceStartMs = eventTimeMs - (rows[row] as number);
-      if (sinceStartMs < 0 || sinceStartMs >= windowSizeMs || eventTimeMs >= stopMs || eventTimeMs < watermarkMs) break;
-      if (eventTimeMs - outOfOrdernessMs > watermarkMs) watermarkMs = eventTimeMs - outOfOrdernessMs;
+      if (eventTimeMs >= stopMs) break;
+      if (index >= openRows.length) {
+        if (index !== heartbeatIndex || flags[i] !== 0) break;
+        if (eventTimeMs > toldMs) toldMs = eventTimeMs;
+        heartbeats++;
+        continue;
+      }
+      const openRow = openRows[index] as number;
+      if (openRow < 0) break;
+      // With 30 bits the compiler knows that no slot's index overflows.
+      const row = openRow & 0x3fffffff;
+      const startMs = rows[row] as number;
+      if (eventTimeMs < startMs || eventTimeMs >= startMs + windowSizeMs) break;
       if (eventTimeMs > lastMs) lastMs = eventTimeMs;
-      if (eventTimeMs < firstMs) firstMs = eventTimeMs;
+      else if (eventTimeMs < firstMs) firstMs = eventTimeMs;
       const price = prices[i] as number;
       const size = sizes[i] as number;
       if (eventTimeMs < (rows[row + slot.openTimeMs] as number)) {
@@ -180,32 +235,34 @@ export class BarTable {
         rows[row + slot.close] = price;
         rows[row + slot.closeTimeMs] = eventTimeMs;
       }
-      if (price > (rows[row + slot.high] as number)) rows[row + slot.high] = price;
-      if (price < (rows[row + slot.low] as number)) rows[row + slot.low] = price;
+      rows[Math.imul(row + slot.high, Number(price > (rows[row + slot.high] as number)))] = price;
+      rows[Math.imul(row + slot.low, Number(price < (rows[row + slot.low] as number)))] = price;
       addTo(rows, row + slot.volume, size);
       addTo(rows, row + slot.notional, price * size);
+      rows[row + slot.tradeCount] = (rows[row + slot.tradeCount] as number) + 1;
       const sum = volumeSum + size;
       const rounded = sum - volumeSum;
       volumeRest += volumeSum - (sum - rounded) + (size - rounded);
       volumeSum = sum;
-      rows[row + slot.tradeCount] = (rows[row + slot.tradeCount] as number) + 1;
     }
     volume[0] = volumeSum;
     volume[1] = volumeRest;
-    this.tradeCount += i - from;
+    this.tradeCount += i - next - heartbeats;
+    run.heartbeats += heartbeats;
     run.next = i;
     run.firstMs = firstMs;
     run.lastMs = lastMs;
-    run.watermarkMs = watermarkMs;
+    run.watermarkMs = Math.max(run.watermarkMs, Math.max(lastMs, toldMs) - outOfOrdernessMs);
   }
 
   /** The next watermark at which a window closes or goes. */
   get nextActionMs(): number {
-    return this.nextEndMs < this.nextRemovalMs ? this.nextEndMs : this.nextRemovalMs;
+    return Math.min(this.nextEndMs, this.nextRemovalMs);
   }
 
   /** Closes the first open window of the interval; call while `nextEndMs <= watermark`. */
   closeNext(sink: BarSink): void {
+    this.#openRowsVersion++;
     const group = this.#groups[this.#closedGroups];
     const endMs = this.nextEndMs;
     if (group !== undefined && group.startMs + this.windowSizeMs === endMs) {
@@ -220,6 +277,7 @@ export class BarTable {
   /** Forgets the windows whose allowed lateness is over. */
   removeThrough(watermarkMs: number): void {
     while (this.nextRemovalMs <= watermarkMs) {
+      this.#openRowsVersion++;
       const group = this.#groups.shift() as Group;
       this.#closedGroups--;
       for (const row of group.rows) this.#removeRow(row);
@@ -229,7 +287,15 @@ export class BarTable {
 
   /** The end of the window that holds a time. */
   endOf(eventTimeMs: number): number {
-    return floorToWindow(eventTimeMs, this.windowSizeMs, this.offsetMs) + this.windowSizeMs;
+    return this.#startOf(eventTimeMs) + this.windowSizeMs;
+  }
+
+  #startOf(eventTimeMs: number): number {
+    const sinceStartMs = eventTimeMs - this.#lastStartMs;
+    if (!(sinceStartMs >= 0 && sinceStartMs < this.windowSizeMs)) {
+      this.#lastStartMs = floorToWindow(eventTimeMs, this.windowSizeMs, this.offsetMs);
+    }
+    return this.#lastStartMs;
   }
 
   #removalOf(group: Group): number {
@@ -317,7 +383,7 @@ export class BarTable {
 
   /** The row of a symbol's window that is not its newest: found, made, or -1 when the window is gone. */
   #rowFor(symbol: number, eventTimeMs: number, watermarkMs: number): number {
-    const startMs = floorToWindow(eventTimeMs, this.windowSizeMs, this.offsetMs);
+    const startMs = this.#startOf(eventTimeMs);
     let newer = -1;
     let older = this.#newest[symbol] as number;
     while (older >= 0 && (this.#rows[older] as number) > startMs) {

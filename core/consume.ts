@@ -101,21 +101,34 @@ function noteMissing(state: BucketState, producer: ProducerState, sequence: numb
 /** The hot path: what a plain trade needs is in locals, and goes back to the state before anything else looks at it. */
 function foldFrame(state: BucketState, frame: Frame, record: TapeRecord, firstIndex: number): void {
   const { outOfOrdernessMs, aheadMaxMs, conditions } = state.pipeline;
-  const { symbolIndex, timeOffsetMs, price, size, conditionIndex, flags, baseTimeMs, tradeIdNumber, tradeIdText, count } = frame;
+  const { symbolIndex, timeOffsetMs, price, size, conditionIndex, flags, baseTimeMs, count } = frame;
   const { tables, sink, volume } = state;
   const symbols = symbolsOf(state, frame);
   const touchesByIndex = Uint8Array.from(frame.conditionSets, (set) => touchesOf(set, conditions));
   const latestMs = record.arrivalTimeMs + aheadMaxMs;
-  const hasIds = tradeIdNumber !== undefined || tradeIdText !== undefined;
-  const onlyTable = tables.length === 1 && !hasIds && touchesByIndex.every((touches) => touches === touchesAll) ? tables[0] : undefined;
+  const hasIds = frame.tradeIdNumber !== undefined || frame.tradeIdText !== undefined;
+  const onlyTable = tables.length === 1 && touchesByIndex.every((touches) => touches === touchesAll) ? tables[0] : undefined;
   let { nextActionMs } = state;
   let trades = 0;
-  const run: PlainRun = { next: 0, stopMs: 0, outOfOrdernessMs, volume, firstMs: state.firstEventTimeMs, lastMs: state.lastEventTimeMs, watermarkMs: state.watermarkMs };
+  const run: PlainRun = {
+    next: 0,
+    end: hasIds ? 0 : count,
+    latestMs,
+    outOfOrdernessMs,
+    heartbeats: 0,
+    volume,
+    firstMs: state.firstEventTimeMs,
+    lastMs: state.lastEventTimeMs,
+    watermarkMs: state.watermarkMs,
+    openRows: new Int32Array(symbols.length),
+    openRowsVersion: -1,
+  };
   for (let i = 0; i < count; i++) {
     if (onlyTable !== undefined) {
+      if (i >= run.end) run.end = rememberIds(state, frame, symbols, run, i);
       run.next = i;
-      run.stopMs = Math.min(latestMs + 1, nextActionMs + outOfOrdernessMs);
       onlyTable.addPlain(frame, symbols, run);
+      nextActionMs = onlyTable.nextActionMs;
       trades += run.next - i;
       i = run.next;
       if (i === count) break;
@@ -156,7 +169,8 @@ function foldFrame(state: BucketState, frame: Frame, record: TapeRecord, firstIn
     if (eventTimeMs > run.lastMs) run.lastMs = eventTimeMs;
     if (eventTimeMs < run.firstMs) run.firstMs = eventTimeMs;
     trades++;
-    if (hasIds && isRepeat(state, symbol, tradeIdNumber, tradeIdText, i, eventTimeMs, run.watermarkMs)) {
+    // In front of `run.end` the ids are remembered already.
+    if (hasIds && i >= run.end && isRepeat(state, frame, symbol, i, eventTimeMs, run.watermarkMs)) {
       state.counts.duplicates++;
       continue;
     }
@@ -170,11 +184,32 @@ function foldFrame(state: BucketState, frame: Frame, record: TapeRecord, firstIn
     if (!isInBar) state.counts.lateEverywhere++;
     else if (touches & touchesVolume) addTo(volume, 0, size[i] as number);
   }
-  state.counts.trades += trades;
+  state.counts.trades += trades - run.heartbeats;
   state.watermarkMs = run.watermarkMs;
   state.nextActionMs = nextActionMs;
   state.firstEventTimeMs = run.firstMs;
   state.lastEventTimeMs = run.lastMs;
+}
+
+/**
+ * Remembers the ids of the trades from `from` on, as far as all are new. Returns the index of the first entry that is a repeat, or neither
+ * a trade that counts nor a heartbeat: a repeat leaves no trace when it is met, so that entry may be asked again.
+ */
+function rememberIds(state: BucketState, frame: Frame, symbols: Int32Array, run: PlainRun, from: number): number {
+  const { symbolIndex, timeOffsetMs, flags, baseTimeMs, count } = frame;
+  const { outOfOrdernessMs, latestMs } = run;
+  let { watermarkMs } = run;
+  let i = from;
+  for (; i < count; i++) {
+    const index = symbolIndex[i] as number;
+    const isHeartbeat = index === heartbeatIndex && flags[i] === 0;
+    const symbol = index < symbols.length ? (symbols[index] as number) : -1;
+    const eventTimeMs = baseTimeMs + (timeOffsetMs[i] as number);
+    if ((symbol < 0 && !isHeartbeat) || eventTimeMs > latestMs) break;
+    if (eventTimeMs - outOfOrdernessMs > watermarkMs) watermarkMs = eventTimeMs - outOfOrdernessMs;
+    if (!isHeartbeat && isRepeat(state, frame, symbol, i, eventTimeMs, watermarkMs)) break;
+  }
+  return i;
 }
 
 /** The state's number of each of the frame's symbols; -1 for one of another bucket. */
@@ -223,9 +258,8 @@ const keys = new Float64Array(2);
 /** An id is remembered until the last window that could count its trade twice is gone. */
 function isRepeat(
   { tables, pipeline, tradeIds }: BucketState,
+  { tradeIdNumber, tradeIdText }: Frame,
   symbol: number,
-  tradeIdNumber: Float64Array | undefined,
-  tradeIdText: readonly string[] | undefined,
   i: number,
   eventTimeMs: number,
   watermarkMs: number,

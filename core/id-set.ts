@@ -8,27 +8,28 @@ const slots = 4; // symbol, key, second key, expires at watermark
 export class IdSet {
   #entries = new Float64Array(256 * slots);
   #count = 0;
-  /** Entry number + 1, 0 for a free place; a power of two, at most half full. */
-  #places = new Int32Array(512);
+  /** Pairs of the entry number + 1 (0 for a free place) and the entry's hash, which spares a look at it; a power of two, at most half full. */
+  #places = new Int32Array(1024);
 
   /** False if the symbol has this id already and it has not expired. The caller drops the trade. */
   add(symbol: number, key: number, secondKey: number, expiresMs: number, watermarkMs: number): boolean {
-    if (this.#count * 2 >= this.#places.length) this.#rebuild(watermarkMs);
-    const mask = this.#places.length - 1;
+    if (this.#count * 4 >= this.#places.length) this.#rebuild(watermarkMs);
+    const places = this.#places;
     const entries = this.#entries;
-    let place = hashOf(symbol, key, secondKey) & mask;
-    for (;;) {
-      const entry = this.#places[place] as number;
-      if (entry === 0) break;
-      const at = (entry - 1) * slots;
+    const mask = places.length - 2;
+    const hash = hashOf(symbol, key, secondKey);
+    let place = hash & mask;
+    for (; places[place] !== 0; place = (place + 2) & mask) {
+      if (places[place + 1] !== hash) continue;
+      const at = ((places[place] as number) - 1) * slots;
       if (entries[at + 1] === key && entries[at] === symbol && entries[at + 2] === secondKey) {
         if ((entries[at + 3] as number) > watermarkMs) return false;
         entries[at + 3] = expiresMs;
         return true;
       }
-      place = (place + 1) & mask;
     }
-    this.#places[place] = this.#append(symbol, key, secondKey, expiresMs);
+    places[place] = this.#append(symbol, key, secondKey, expiresMs);
+    places[place + 1] = hash;
     return true;
   }
 
@@ -68,8 +69,8 @@ export class IdSet {
 
   #rebuild(watermarkMs: number): void {
     this.#compact(watermarkMs);
-    let length = 512;
-    while (length < this.#count * 4) length *= 2;
+    let length = 1024;
+    while (length < this.#count * 8) length *= 2;
     this.#index(length);
   }
 
@@ -85,21 +86,25 @@ export class IdSet {
     for (let entry = 0; entry < this.#count; entry++) {
       const at = entry * slots;
       if ((entries[at + 3] as number) <= watermarkMs) continue;
-      if (kept !== entry) entries.copyWithin(kept * slots, at, at + slots);
+      for (let i = 0; i < slots; i++) entries[kept * slots + i] = entries[at + i] as number;
       kept++;
     }
     this.#count = kept;
   }
 
   #index(length: number): void {
-    this.#places = new Int32Array(length);
-    const mask = length - 1;
+    const places = new Int32Array(length);
+    const mask = length - 2;
+    const entries = this.#entries;
     for (let entry = 0; entry < this.#count; entry++) {
       const at = entry * slots;
-      let place = hashOf(this.#entries[at] as number, this.#entries[at + 1] as number, this.#entries[at + 2] as number) & mask;
-      while (this.#places[place] !== 0) place = (place + 1) & mask;
-      this.#places[place] = entry + 1;
+      const hash = hashOf(entries[at] as number, entries[at + 1] as number, entries[at + 2] as number);
+      let place = hash & mask;
+      while (places[place] !== 0) place = (place + 2) & mask;
+      places[place] = entry + 1;
+      places[place + 1] = hash;
     }
+    this.#places = places;
   }
 }
 
@@ -120,8 +125,8 @@ export function textKeys(text: string, keys: Float64Array): void {
     c ^= d >>> 16;
     d ^= a >>> 14;
   }
-  keys[0] = -1 - (mixed(a ^ (c >>> 3)) * 0x200000 + (mixed(b) & 0x1fffff));
-  keys[1] = -1 - (mixed(c ^ (b << 5)) * 0x200000 + (mixed(d) & 0x1fffff));
+  keys[0] = -1 - ((mixed(a ^ (c >>> 3)) >>> 0) * 0x200000 + (mixed(b) & 0x1fffff));
+  keys[1] = -1 - ((mixed(c ^ (b << 5)) >>> 0) * 0x200000 + (mixed(d) & 0x1fffff));
 }
 
 function hashOf(symbol: number, key: number, secondKey: number): number {
@@ -136,5 +141,5 @@ function mixed(value: number): number {
   mix = Math.imul(mix, 0x21f0aaad);
   mix ^= mix >>> 15;
   mix = Math.imul(mix, 0x735a2d97);
-  return (mix ^ (mix >>> 15)) >>> 0;
+  return mix ^ (mix >>> 15);
 }

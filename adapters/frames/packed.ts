@@ -152,20 +152,20 @@ function withoutBadTrades(frame: Frame): DecodedFrame {
   const rejected: RejectedPart[] = [];
   let cleaned = frame;
   const { price, size, symbolIndex, conditionIndex, count } = frame;
+  const symbolCount = frame.symbols.length;
+  const conditionSetCount = frame.conditionSets.length;
   // A time after all dates is too far ahead of its arrival, which the fold finds.
   const earliestOffset = -eventTimeMaxMs - frame.baseTimeMs;
   for (let i = 0; i < count; i++) {
-    const symbol = symbolIndex[i] as number;
-    if (symbol === heartbeatIndex) continue;
     const isGood =
-      symbol < frame.symbols.length &&
+      (symbolIndex[i] as number) < symbolCount &&
       (price[i] as number) > 0 &&
       (price[i] as number) < Number.POSITIVE_INFINITY &&
       (size[i] as number) > 0 &&
       (size[i] as number) < Number.POSITIVE_INFINITY &&
-      (conditionIndex[i] as number) < frame.conditionSets.length &&
-      (frame.timeOffsetMs[i] as number) >= earliestOffset;
-    if (isGood) continue;
+      (conditionIndex[i] as number) < conditionSetCount &&
+      (earliestOffset <= 0 || (frame.timeOffsetMs[i] as number) >= earliestOffset);
+    if (isGood || symbolIndex[i] === heartbeatIndex) continue;
     if (cleaned === frame) cleaned = { ...frame, symbolIndex: symbolIndex.slice(), flags: frame.flags.slice() };
     rejected.push({ index: i, reason: badTradeReason(frame, i), sample: sampleOf(frame, i) });
     cleaned.symbolIndex[i] = heartbeatIndex;

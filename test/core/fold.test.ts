@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Frame } from '../../core/frame.ts';
-import { arrivalTimeMs, markets, policies, tapeOf } from './support/market.ts';
+import { packed, startMs } from '../adapters/frames/reading.ts';
+import { arrivalTimeMs, markets, policies, recordOf, tapeOf } from './support/market.ts';
 import { countsOf, type Facts, foldWhole, type Folded } from './support/facts.ts';
 import { sortedLines } from './support/memory-history.ts';
 import { pipelineWith, plainOptions } from './support/pipelines.ts';
@@ -41,6 +42,28 @@ describe('the fold', () => {
       { numRuns: 150 },
     );
   });
+
+  it('gives out its bars in one order, whatever the frames', () => {
+    fc.assert(
+      fc.property(markets, policies, frameSizes, flushes, (trades, policy, entriesMax, cuts) => {
+        const emittedOf = (options: Parameters<typeof tapeOf>[1]) => foldWhole(pipelineWith(policy), tapeOf(trades, options)).emitted;
+        const single = emittedOf({ bucketCount: 1, entriesMax: 1, flushes: trades.map((_, i) => i) });
+        expect(emittedOf({ bucketCount: 1, entriesMax, flushes: cuts })).toEqual(single);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it.each([[[1_000]], [[1_000, 5_000]]])(
+    'closes on time what a trade has opened before a heartbeat of the same frame, in windows of %s ms',
+    (windowSizesMs) => {
+      const trade = (afterMs: number) => ({ symbol: 'IBM', eventTimeMs: startMs + afterMs, price: 1, size: 1 });
+      const data = packed([trade(0), startMs + 1, trade(1_000), trade(999)]);
+      const { bars, late } = foldWhole(pipelineWith({ windowSizesMs }), [recordOf(1, 0, data)]);
+      expect(bars).toHaveLength(1);
+      expect(late).toHaveLength(1);
+    },
+  );
 
   it('puts every trade in a bar, among the late or among the duplicates, in each interval', () => {
     fc.assert(

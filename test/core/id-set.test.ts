@@ -5,7 +5,14 @@ import { randomOf } from './support/stream.ts';
 
 describe('the set of ids', () => {
   it('knows an id until it expires, through growth and through snapshots', () => {
-    const step = fc.record({ symbol: fc.nat(3), key: fc.nat(40), secondKey: fc.constantFrom(0, -5), livesFor: fc.integer({ min: 1, max: 30 }), passes: fc.nat(3), isSaved: fc.boolean() });
+    const step = fc.record({
+      symbol: fc.nat(3),
+      key: fc.nat(40),
+      secondKey: fc.constantFrom(0, -5),
+      livesFor: fc.integer({ min: 1, max: 30 }),
+      passes: fc.nat(3),
+      isSaved: fc.boolean(),
+    });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 400 }), (steps) => {
         let set = new IdSet();

@@ -56,7 +56,10 @@ describe('a snapshot', () => {
       const spoiled = saved.slice();
       for (let bit = 1; bit < 256; bit *= 2) {
         spoiled[at] = (saved[at] as number) ^ bit;
-        expect(codeOf(() => restore(pipeline, spoiled)), `byte ${at}, bit ${bit}`).toMatch(/^state-(broken|version-unsupported)$/);
+        expect(
+          codeOf(() => restore(pipeline, spoiled)),
+          `byte ${at}, bit ${bit}`,
+        ).toMatch(/^state-(broken|version-unsupported)$/);
       }
     }
   });
@@ -64,7 +67,8 @@ describe('a snapshot', () => {
   it('is refused when it is cut or has more behind it', () => {
     const { pipeline, state } = busy();
     const saved = snapshot(state);
-    for (let length = 0; length < saved.length; length++) expect(codeOf(() => restore(pipeline, saved.slice(0, length)))).toBe('state-broken');
+    for (let length = 0; length < saved.length; length++)
+      expect(codeOf(() => restore(pipeline, saved.slice(0, length)))).toBe('state-broken');
     for (const more of [1, 8, 16]) expect(codeOf(() => restore(pipeline, Buffer.concat([saved, Buffer.alloc(more)])))).toBe('state-broken');
   });
 
@@ -84,14 +88,31 @@ describe('a snapshot', () => {
   it('keeps what JSON has no word for', () => {
     const pipeline = pipelineWith({});
     const restored = restore(pipeline, snapshot(new BucketState(pipeline, 0)));
-    expect([restored.watermarkMs, restored.firstEventTimeMs, restored.sequenceNumber]).toEqual([Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, '']);
+    expect([restored.watermarkMs, restored.firstEventTimeMs, restored.sequenceNumber]).toEqual([
+      Number.NEGATIVE_INFINITY,
+      Number.POSITIVE_INFINITY,
+      '',
+    ]);
   });
 });
 
 /** A small state with windows open, closed and carried, ids, several symbols and a strategy at work. */
 function busy(): { pipeline: Pipeline; state: BucketState; records: StreamRecord[] } {
-  const trade = (symbol: string, seconds: number, tradeId: string) => ({ symbol, eventTimeMs: 1_704_205_800_000 + seconds * 1_000, price: 7.5 + seconds, size: 0.1, tradeId });
-  const trades = [trade('IBM', 0, '1'), trade('Ž', 1, 'a'), trade('IBM', 3, '2'), trade('Ž', 1, 'late'), trade('IBM', 4, '3'), trade('IBM', 4, '2')];
+  const trade = (symbol: string, seconds: number, tradeId: string) => ({
+    symbol,
+    eventTimeMs: 1_704_205_800_000 + seconds * 1_000,
+    price: 7.5 + seconds,
+    size: 0.1,
+    tradeId,
+  });
+  const trades = [
+    trade('IBM', 0, '1'),
+    trade('Ž', 1, 'a'),
+    trade('IBM', 3, '2'),
+    trade('Ž', 1, 'late'),
+    trade('IBM', 4, '3'),
+    trade('IBM', 4, '2'),
+  ];
   const cross = defineStrategy('cross', ({ bar, sma, above, buy, hold }) => {
     const average = sma(bar.close, 2);
     return () => (above(bar.close, average) ? buy('up') : hold());
@@ -104,7 +125,11 @@ function busy(): { pipeline: Pipeline; state: BucketState; records: StreamRecord
 }
 
 function fold(state: BucketState, records: readonly StreamRecord[]): Outcome {
-  return advance(state, records.map((record) => decodeRecord(record, 0)), emptyOutcome());
+  return advance(
+    state,
+    records.map((record) => decodeRecord(record, 0)),
+    emptyOutcome(),
+  );
 }
 
 function linesOf({ bars, signals, late, quarantined }: Outcome): string[] {

@@ -4,7 +4,10 @@ import { CombinedWatermark } from '../../core/watermark.ts';
 
 type Change = { readonly channel: number; readonly to: number | 'idle' | 'active' };
 
-const changes = fc.array(fc.record({ channel: fc.nat(3), to: fc.oneof(fc.nat(50), fc.constantFrom('idle', 'active') as fc.Arbitrary<'idle' | 'active'>) }), { maxLength: 60 });
+const changes = fc.array(
+  fc.record({ channel: fc.nat(3), to: fc.oneof(fc.nat(50), fc.constantFrom('idle', 'active') as fc.Arbitrary<'idle' | 'active'>) }),
+  { maxLength: 60 },
+);
 
 describe('the watermark of several channels', () => {
   it('never falls, is said only when all active channels have reported, and is never ahead of a channel that was not idle', () => {

@@ -7,16 +7,21 @@ describe('a window', () => {
   it('holds its time, starts on the grid, and is the same wherever in it the time is', () => {
     const sizes = fc.integer({ min: 1, max: 86_400_000 });
     fc.assert(
-      fc.property(fc.integer({ min: -eventTimeMaxMs, max: eventTimeMaxMs }), sizes, fc.double({ min: -1, max: 1, noNaN: true }), (eventTimeMs, windowSizeMs, share) => {
-        const offsetMs = Math.trunc(share * (windowSizeMs - 1));
-        const startMs = windowStartOf({ eventTimeMs, windowSizeMs, offsetMs });
-        expect(startMs <= eventTimeMs && eventTimeMs < startMs + windowSizeMs).toBe(true);
-        expect(Number((BigInt(startMs) - BigInt(offsetMs)) % BigInt(windowSizeMs)) === 0).toBe(true);
-        expect(floorToWindow(startMs, windowSizeMs, offsetMs)).toBe(startMs);
-        expect(floorToWindow(startMs + windowSizeMs - 1, windowSizeMs, offsetMs)).toBe(startMs);
-        expect(floorToWindow(startMs + windowSizeMs, windowSizeMs, offsetMs)).toBe(startMs + windowSizeMs);
-        expect(floorToWindow(startMs - 1, windowSizeMs, offsetMs)).toBe(startMs - windowSizeMs);
-      }),
+      fc.property(
+        fc.integer({ min: -eventTimeMaxMs, max: eventTimeMaxMs }),
+        sizes,
+        fc.double({ min: -1, max: 1, noNaN: true }),
+        (eventTimeMs, windowSizeMs, share) => {
+          const offsetMs = Math.trunc(share * (windowSizeMs - 1));
+          const startMs = windowStartOf({ eventTimeMs, windowSizeMs, offsetMs });
+          expect(startMs <= eventTimeMs && eventTimeMs < startMs + windowSizeMs).toBe(true);
+          expect(Number((BigInt(startMs) - BigInt(offsetMs)) % BigInt(windowSizeMs)) === 0).toBe(true);
+          expect(floorToWindow(startMs, windowSizeMs, offsetMs)).toBe(startMs);
+          expect(floorToWindow(startMs + windowSizeMs - 1, windowSizeMs, offsetMs)).toBe(startMs);
+          expect(floorToWindow(startMs + windowSizeMs, windowSizeMs, offsetMs)).toBe(startMs + windowSizeMs);
+          expect(floorToWindow(startMs - 1, windowSizeMs, offsetMs)).toBe(startMs - windowSizeMs);
+        },
+      ),
     );
   });
 

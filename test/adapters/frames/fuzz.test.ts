@@ -15,13 +15,16 @@ const neighbour = packed([{ symbol: 'GOOD', eventTimeMs: startMs, price: 1, size
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-it(`reads ${inputs.toLocaleString('en')} spoiled records without an exception, keeps their neighbours and holds on to nothing`, { timeout: 300_000 }, () => {
+it(`reads ${inputs.toLocaleString('en')} spoiled records without an exception, keeps their neighbours and holds on to nothing`, {
+  timeout: 300_000,
+}, () => {
   const random = randomOf(20240102);
   const pipeline = pipelineWith({});
   let state = new BucketState(pipeline, 0);
   let sequence = 0;
   const heaps: number[] = [];
-  const fold = (data: Uint8Array) => advance(state, [decodeRecord({ sequenceNumber: String(++sequence), arrivalTimeMs: startMs, data }, 0)]);
+  const fold = (data: Uint8Array) =>
+    advance(state, [decodeRecord({ sequenceNumber: String(++sequence), arrivalTimeMs: startMs, data }, 0)]);
   for (let i = 0; i < inputs; i++) {
     const { quarantined } = fold(spoiled(random));
     for (const { sample } of quarantined) expect(Buffer.byteLength(sample)).toBeLessThanOrEqual(3 * 200);
@@ -42,14 +45,19 @@ it(`reads ${inputs.toLocaleString('en')} spoiled records without an exception, k
 });
 
 const seeds: readonly Uint8Array[] = [
-  packed([
-    { symbol: 'IBM', eventTimeMs: startMs, price: 181.85, size: 100, tradeId: '17' },
-    { symbol: 'MSFT', eventTimeMs: startMs + 1, price: 2, size: 3, tradeId: 'x', conditions: ['I'] },
-    startMs + 2,
-  ], { producerSequence: 7 }),
+  packed(
+    [
+      { symbol: 'IBM', eventTimeMs: startMs, price: 181.85, size: 100, tradeId: '17' },
+      { symbol: 'MSFT', eventTimeMs: startMs + 1, price: 2, size: 3, tradeId: 'x', conditions: ['I'] },
+      startMs + 2,
+    ],
+    { producerSequence: 7 },
+  ),
   packed([{ symbol: 'Ž', eventTimeMs: startMs, price: 1, size: 1 }]),
   packed([]),
-  Buffer.from(`{"symbol":"IBM","eventTimeMs":${startMs},"price":181.85,"size":100,"tradeId":"17","conditions":["@"]}\n{"heartbeatMs":${startMs}}`),
+  Buffer.from(
+    `{"symbol":"IBM","eventTimeMs":${startMs},"price":181.85,"size":100,"tradeId":"17","conditions":["@"]}\n{"heartbeatMs":${startMs}}`,
+  ),
   Buffer.from(`[{"symbol":"A\\u0041","eventTimeMs":${startMs},"price":"1e2","size":1},{"symbol":"B"}]`),
   Buffer.from(`{\n  "symbol": "IBM",\n  "eventTimeMs": ${startMs},\n  "price": 1,\n  "size": 1\n}`),
 ];
@@ -69,6 +77,7 @@ function spoiled(random: () => number): Uint8Array {
     else if (kind === 5) bytes = Buffer.concat([bytes, bytes.subarray(at)]);
     else bytes.fill([0, 0xff, 0x22, 0x7b, 0x7d, 0x5c, 0x80][pick(7)] as number, at, Math.min(bytes.length, at + pick(9)));
   }
-  if (bytes.length >= 40 && bytes[0] === 0xf7 && random() < 0.5) bytes.writeUInt32LE(crc32(bytes.subarray(16), crc32(bytes.subarray(0, 12))), 12);
+  if (bytes.length >= 40 && bytes[0] === 0xf7 && random() < 0.5)
+    bytes.writeUInt32LE(crc32(bytes.subarray(16), crc32(bytes.subarray(0, 12))), 12);
   return bytes;
 }

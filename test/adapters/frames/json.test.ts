@@ -30,25 +30,112 @@ const cases: readonly JsonCase[] = [
   { what: 'blanks only', data: ' \n\n', prices: [], rejected: [[0, 'frame-empty']] },
   { what: 'an array of arrays', data: JSON.stringify([[trade(1)], [trade(2)]]), prices: [1, 2] },
   { what: 'an object that is no trade', data: `{}\n${line(1)}`, prices: [1], rejected: [[0, 'symbol-missing']] },
-  { what: 'a number, a text and null', data: `1\n"x"\nnull\n${line(1)}`, prices: [1], rejected: [[0, 'not-an-object'], [1, 'not-an-object'], [2, 'not-an-object']] },
+  {
+    what: 'a number, a text and null',
+    data: `1\n"x"\nnull\n${line(1)}`,
+    prices: [1],
+    rejected: [
+      [0, 'not-an-object'],
+      [1, 'not-an-object'],
+      [2, 'not-an-object'],
+    ],
+  },
   { what: 'words', data: `hello world\n${line(1)}`, prices: [1], rejected: [[0, 'not-json']] },
-  { what: 'a broken object between good ones on lines', data: `${line(1)}\n{"symbol":"IBM",\n${line(2)}`, prices: [1, 2], rejected: [[1, 'not-json']] },
-  { what: 'a broken object between good ones on one line', data: `${line(1)}{"symbol":IBM}${line(2)}`, prices: [1, 2], rejected: [[1, 'not-json']] },
-  { what: 'an object broken in a text', data: `${line(1)}\n{"symbol":"IB\n${line(2)}\n${line(3)}`, prices: [1, 2, 3], rejected: [[1, 'not-json']] },
-  { what: 'two objects broken in a text', data: `{"a":"\n${line(1)}\n{"b":"\n${line(2)}`, prices: [1, 2], rejected: [[0, 'not-json'], [2, 'not-json']] },
+  {
+    what: 'a broken object between good ones on lines',
+    data: `${line(1)}\n{"symbol":"IBM",\n${line(2)}`,
+    prices: [1, 2],
+    rejected: [[1, 'not-json']],
+  },
+  {
+    what: 'a broken object between good ones on one line',
+    data: `${line(1)}{"symbol":IBM}${line(2)}`,
+    prices: [1, 2],
+    rejected: [[1, 'not-json']],
+  },
+  {
+    what: 'an object broken in a text',
+    data: `${line(1)}\n{"symbol":"IB\n${line(2)}\n${line(3)}`,
+    prices: [1, 2, 3],
+    rejected: [[1, 'not-json']],
+  },
+  {
+    what: 'two objects broken in a text',
+    data: `{"a":"\n${line(1)}\n{"b":"\n${line(2)}`,
+    prices: [1, 2],
+    rejected: [
+      [0, 'not-json'],
+      [2, 'not-json'],
+    ],
+  },
   { what: 'a brace too many', data: `${line(1)}}\n${line(2)}`, prices: [1, 2], rejected: [[1, 'not-json']] },
-  { what: 'a brace too few and later one too many', data: `{"a":1\n${line(1)}\n${line(2)}\n}\n${line(3)}`, prices: [1, 2, 3], rejected: [[0, 'not-json'], [3, 'not-json']] },
-  { what: 'a broken object between pretty-printed ones', data: `${pretty(1)}\n{"symbol": oops}\n${pretty(2)}`, prices: [1, 2], rejected: [[1, 'not-json']] },
-  { what: 'a pretty-printed object with a broken line', data: `${pretty(1)}\n{\n  "symbol": oops\n}\n${pretty(2)}`, prices: [1, 2], rejected: [[1, 'not-json']] },
-  { what: 'pretty-printed trades behind one that does not end', data: `{"symbol":\n${pretty(1)}\n${pretty(2)}`, prices: [1, 2], rejected: [[0, 'not-json']] },
+  {
+    what: 'a brace too few and later one too many',
+    data: `{"a":1\n${line(1)}\n${line(2)}\n}\n${line(3)}`,
+    prices: [1, 2, 3],
+    rejected: [
+      [0, 'not-json'],
+      [3, 'not-json'],
+    ],
+  },
+  {
+    what: 'a broken object between pretty-printed ones',
+    data: `${pretty(1)}\n{"symbol": oops}\n${pretty(2)}`,
+    prices: [1, 2],
+    rejected: [[1, 'not-json']],
+  },
+  {
+    what: 'a pretty-printed object with a broken line',
+    data: `${pretty(1)}\n{\n  "symbol": oops\n}\n${pretty(2)}`,
+    prices: [1, 2],
+    rejected: [[1, 'not-json']],
+  },
+  {
+    what: 'pretty-printed trades behind one that does not end',
+    data: `{"symbol":\n${pretty(1)}\n${pretty(2)}`,
+    prices: [1, 2],
+    rejected: [[0, 'not-json']],
+  },
   { what: 'a cut at the end', data: `${line(1)}\n${line(2).slice(0, -9)}`, prices: [1], rejected: [[1, 'not-json']] },
   { what: 'one cut trade', data: line(1).slice(0, -1), prices: [], rejected: [[0, 'not-json']] },
-  { what: 'bytes that are no UTF-8', data: invalidUtf8(`${line(1)}\n{"symbol":"`, `","eventTimeMs":1}\n${line(2)}`), prices: [1, 2], rejected: [[1, 'not-utf8']] },
-  { what: 'bad values between good ones', data: [line(1), line(0), line(-1), '{"symbol":"IBM"}', line(2)].join('\n'), prices: [1, 2], rejected: [[1, 'price-not-positive'], [2, 'price-not-positive'], [3, 'event-time-missing']] },
+  {
+    what: 'bytes that are no UTF-8',
+    data: invalidUtf8(`${line(1)}\n{"symbol":"`, `","eventTimeMs":1}\n${line(2)}`),
+    prices: [1, 2],
+    rejected: [[1, 'not-utf8']],
+  },
+  {
+    what: 'bad values between good ones',
+    data: [line(1), line(0), line(-1), '{"symbol":"IBM"}', line(2)].join('\n'),
+    prices: [1, 2],
+    rejected: [
+      [1, 'price-not-positive'],
+      [2, 'price-not-positive'],
+      [3, 'event-time-missing'],
+    ],
+  },
   { what: 'a heartbeat', data: `{"heartbeatMs":${startMs}}`, prices: [], heartbeatsMs: [startMs] },
-  { what: 'heartbeats between trades', data: `${line(1)}\n{"heartbeatMs":${startMs + 1}}\n${line(2)}`, prices: [1, 2], heartbeatsMs: [startMs + 1] },
-  { what: 'a heartbeat of no time', data: '{"heartbeatMs":"now"}{"heartbeatMs":1.5}{"heartbeatMs":1e300}', prices: [], rejected: [[0, 'symbol-missing'], [1, 'symbol-missing'], [2, 'symbol-missing']] },
-  { what: 'trades months apart', data: [startMs, startMs + 1e10, startMs].map((eventTimeMs, i) => JSON.stringify({ ...trade(i + 1), eventTimeMs })).join('\n'), prices: [1, 2, 3] },
+  {
+    what: 'heartbeats between trades',
+    data: `${line(1)}\n{"heartbeatMs":${startMs + 1}}\n${line(2)}`,
+    prices: [1, 2],
+    heartbeatsMs: [startMs + 1],
+  },
+  {
+    what: 'a heartbeat of no time',
+    data: '{"heartbeatMs":"now"}{"heartbeatMs":1.5}{"heartbeatMs":1e300}',
+    prices: [],
+    rejected: [
+      [0, 'symbol-missing'],
+      [1, 'symbol-missing'],
+      [2, 'symbol-missing'],
+    ],
+  },
+  {
+    what: 'trades months apart',
+    data: [startMs, startMs + 1e10, startMs].map((eventTimeMs, i) => JSON.stringify({ ...trade(i + 1), eventTimeMs })).join('\n'),
+    prices: [1, 2, 3],
+  },
   { what: 'commas between', data: `${line(1)},${line(2)},`, prices: [1, 2] },
   { what: 'a lone bracket', data: `[${line(1)}`, prices: [1] },
 ];
@@ -56,7 +143,11 @@ const cases: readonly JsonCase[] = [
 describe('a JSON record', () => {
   it.each(cases)('$what', ({ data, prices, rejected = [], heartbeatsMs = [] }) => {
     const read = readRecord(Buffer.from(data));
-    expect({ prices: read.trades.map(({ price }) => price), rejected: read.rejected, heartbeatsMs: read.heartbeatsMs }).toEqual({ prices, rejected, heartbeatsMs });
+    expect({ prices: read.trades.map(({ price }) => price), rejected: read.rejected, heartbeatsMs: read.heartbeatsMs }).toEqual({
+      prices,
+      rejected,
+      heartbeatsMs,
+    });
   });
 
   it('keeps ids, conditions and digits', () => {
@@ -77,7 +168,9 @@ describe('a JSON record', () => {
     ['deep arrays in an object', '['],
   ])('is read in a moment when it is 250,000 bytes of %s', (_, open, close = '') => {
     const count = Math.floor(250_000 / (open + close).length);
-    const data = Buffer.from(open.startsWith('{') || open.startsWith(',') ? open.repeat(count) + close.repeat(count) : `{"a":"${open.repeat(count)}`);
+    const data = Buffer.from(
+      open.startsWith('{') || open.startsWith(',') ? open.repeat(count) + close.repeat(count) : `{"a":"${open.repeat(count)}`,
+    );
     const startedMs = performance.now();
     expect(readRecord(data).trades).toEqual([]);
     expect(performance.now() - startedMs).toBeLessThan(3_000);

@@ -16,7 +16,11 @@ const trade: fc.Arbitrary<Trade> = fc
       eventTimeMs: fc.integer({ min: startMs - 2 ** 30, max: startMs + 2 ** 30 }),
       price: amount,
       size: amount,
-      tradeId: fc.oneof(fc.maxSafeNat().map(String), text.filter((id) => !/^\d+$/.test(id)), fc.constant('007')),
+      tradeId: fc.oneof(
+        fc.maxSafeNat().map(String),
+        text.filter((id) => !/^\d+$/.test(id)),
+        fc.constant('007'),
+      ),
       conditions: fc.array(fc.constantFrom('@', 'I', 'T', 'π'), { minLength: 1, maxLength: 3 }),
     },
     { requiredKeys: ['symbol', 'eventTimeMs', 'price', 'size'] },
@@ -32,17 +36,24 @@ const good: readonly Trade[] = [
 describe('a packed frame', () => {
   it('is read back as it was written, wherever its bytes lie', () => {
     fc.assert(
-      fc.property(fc.array(fc.oneof({ arbitrary: trade, weight: 9 }, { arbitrary: fc.constant(startMs), weight: 1 }), { maxLength: 60 }), fc.nat(9), (entries, shift) => {
-        const frame = frameOf(entries);
-        const written = entriesOf(frame);
-        const bytes = encodePacked(frame);
-        const moved = new Uint8Array(bytes.length + shift).subarray(shift);
-        moved.set(bytes);
-        const { trades, heartbeatsMs, rejected } = readRecord(moved);
-        expect(rejected).toEqual([]);
-        expect([trades, heartbeatsMs.length]).toEqual([written.filter((entry) => 'symbol' in entry), entries.filter((entry) => typeof entry === 'number').length]);
-        expect(trades).toEqual(entries.filter((entry) => typeof entry !== 'number'));
-      }),
+      fc.property(
+        fc.array(fc.oneof({ arbitrary: trade, weight: 9 }, { arbitrary: fc.constant(startMs), weight: 1 }), { maxLength: 60 }),
+        fc.nat(9),
+        (entries, shift) => {
+          const frame = frameOf(entries);
+          const written = entriesOf(frame);
+          const bytes = encodePacked(frame);
+          const moved = new Uint8Array(bytes.length + shift).subarray(shift);
+          moved.set(bytes);
+          const { trades, heartbeatsMs, rejected } = readRecord(moved);
+          expect(rejected).toEqual([]);
+          expect([trades, heartbeatsMs.length]).toEqual([
+            written.filter((entry) => 'symbol' in entry),
+            entries.filter((entry) => typeof entry === 'number').length,
+          ]);
+          expect(trades).toEqual(entries.filter((entry) => typeof entry !== 'number'));
+        },
+      ),
     );
   });
 
@@ -91,15 +102,29 @@ const texts = (value: unknown): Uint8Array => {
   return bytes;
 };
 
-type BadFrame = { readonly what: string; readonly bytes: Uint8Array; readonly reason: FrameReason | LineReason; readonly survives?: readonly number[]; readonly at?: number };
+type BadFrame = {
+  readonly what: string;
+  readonly bytes: Uint8Array;
+  readonly reason: FrameReason | LineReason;
+  readonly survives?: readonly number[];
+  readonly at?: number;
+};
 
 const badFrames: readonly BadFrame[] = [
   { what: 'no bytes', bytes: new Uint8Array(0), reason: 'frame-empty' },
   { what: 'more than a Kinesis record', bytes: Buffer.alloc(frameBytesMax + 1, 0xf7), reason: 'frame-too-large' },
   { what: 'more JSON than a Kinesis record', bytes: Buffer.alloc(frameBytesMax + 1, '{}'), reason: 'frame-too-large' },
   { what: 'bytes that begin nothing known', bytes: Buffer.alloc(64, 0x01), reason: 'frame-unknown-encoding' },
-  { what: 'the first byte of a frame and another magic', bytes: Buffer.concat([Buffer.from([0xf7]), Buffer.alloc(63)]), reason: 'frame-unknown-encoding' },
-  { what: 'KPL’s magic', bytes: Buffer.concat([Buffer.from([0xf3, 0x89, 0x9a, 0xc2]), Buffer.alloc(60)]), reason: 'frame-unknown-encoding' },
+  {
+    what: 'the first byte of a frame and another magic',
+    bytes: Buffer.concat([Buffer.from([0xf7]), Buffer.alloc(63)]),
+    reason: 'frame-unknown-encoding',
+  },
+  {
+    what: 'KPL’s magic',
+    bytes: Buffer.concat([Buffer.from([0xf3, 0x89, 0x9a, 0xc2]), Buffer.alloc(60)]),
+    reason: 'frame-unknown-encoding',
+  },
   { what: 'gzip', bytes: Buffer.concat([Buffer.from([0x1f, 0x8b]), Buffer.alloc(60)]), reason: 'frame-unknown-encoding' },
   { what: 'a head only begun', bytes: packed(good).slice(0, 39), reason: 'frame-truncated' },
   { what: 'a head without columns', bytes: packed(good).slice(0, 40), reason: 'frame-truncated' },
@@ -116,26 +141,68 @@ const badFrames: readonly BadFrame[] = [
   { what: 'a base time that is no number', bytes: changed((_, view) => view.setFloat64(16, Number.NaN, true)), reason: 'frame-malformed' },
   { what: 'a base time with a fraction', bytes: changed((_, view) => view.setFloat64(16, 0.5, true)), reason: 'frame-malformed' },
   { what: 'a negative producer sequence', bytes: changed((_, view) => view.setFloat64(24, -1, true)), reason: 'frame-malformed' },
-  { what: 'an infinite producer sequence', bytes: changed((_, view) => view.setFloat64(24, Number.POSITIVE_INFINITY, true)), reason: 'frame-malformed' },
+  {
+    what: 'an infinite producer sequence',
+    bytes: changed((_, view) => view.setFloat64(24, Number.POSITIVE_INFINITY, true)),
+    reason: 'frame-malformed',
+  },
   { what: 'texts that are no JSON', bytes: texts('['), reason: 'frame-malformed' },
   { what: 'texts of another shape', bytes: texts({}), reason: 'frame-malformed' },
   { what: 'a producer that is no text', bytes: texts([1, ['IBM', 'MSFT'], [[], ['@', 'I']], null]), reason: 'frame-malformed' },
   { what: 'symbols that are no texts', bytes: texts(['', ['IBM', 1], [[], ['@', 'I']], null]), reason: 'frame-malformed' },
   { what: 'no condition set', bytes: texts(['', ['IBM', 'MSFT'], [], null]), reason: 'frame-malformed' },
   { what: 'fewer text ids than trades', bytes: texts(['', ['IBM', 'MSFT'], [[], ['@', 'I']], ['a']]), reason: 'frame-malformed' },
-  { what: 'a price that is no number', bytes: changed((_, view) => view.setFloat64(priceAt(1), Number.NaN, true)), reason: 'price-not-a-number', at: 1 },
-  { what: 'an infinite price', bytes: changed((_, view) => view.setFloat64(priceAt(0), Number.POSITIVE_INFINITY, true)), reason: 'price-not-a-number', at: 0 },
+  {
+    what: 'a price that is no number',
+    bytes: changed((_, view) => view.setFloat64(priceAt(1), Number.NaN, true)),
+    reason: 'price-not-a-number',
+    at: 1,
+  },
+  {
+    what: 'an infinite price',
+    bytes: changed((_, view) => view.setFloat64(priceAt(0), Number.POSITIVE_INFINITY, true)),
+    reason: 'price-not-a-number',
+    at: 0,
+  },
   { what: 'a negative price', bytes: changed((_, view) => view.setFloat64(priceAt(2), -1, true)), reason: 'price-not-positive', at: 2 },
   { what: 'price zero', bytes: changed((_, view) => view.setFloat64(priceAt(2), 0, true)), reason: 'price-not-positive', at: 2 },
-  { what: 'a size that is no number', bytes: changed((_, view) => view.setFloat64(sizeAt(1), Number.NaN, true)), reason: 'size-not-a-number', at: 1 },
-  { what: 'an infinite size', bytes: changed((_, view) => view.setFloat64(sizeAt(1), Number.POSITIVE_INFINITY, true)), reason: 'size-not-a-number', at: 1 },
+  {
+    what: 'a size that is no number',
+    bytes: changed((_, view) => view.setFloat64(sizeAt(1), Number.NaN, true)),
+    reason: 'size-not-a-number',
+    at: 1,
+  },
+  {
+    what: 'an infinite size',
+    bytes: changed((_, view) => view.setFloat64(sizeAt(1), Number.POSITIVE_INFINITY, true)),
+    reason: 'size-not-a-number',
+    at: 1,
+  },
   { what: 'size minus zero', bytes: changed((_, view) => view.setFloat64(sizeAt(1), -0, true)), reason: 'size-not-positive', at: 1 },
-  { what: 'a symbol that is not in the texts', bytes: changed((_, view) => view.setUint16(symbolAt(1), 2, true)), reason: 'symbol-missing', at: 1 },
-  { what: 'the last symbol index before the heartbeat', bytes: changed((_, view) => view.setUint16(symbolAt(0), heartbeatIndex - 1, true)), reason: 'symbol-missing', at: 0 },
-  { what: 'conditions that are not in the texts', bytes: changed((_, view) => view.setUint8(conditionAt(2), 2)), reason: 'conditions-invalid', at: 2 },
+  {
+    what: 'a symbol that is not in the texts',
+    bytes: changed((_, view) => view.setUint16(symbolAt(1), 2, true)),
+    reason: 'symbol-missing',
+    at: 1,
+  },
+  {
+    what: 'the last symbol index before the heartbeat',
+    bytes: changed((_, view) => view.setUint16(symbolAt(0), heartbeatIndex - 1, true)),
+    reason: 'symbol-missing',
+    at: 0,
+  },
+  {
+    what: 'conditions that are not in the texts',
+    bytes: changed((_, view) => view.setUint8(conditionAt(2), 2)),
+    reason: 'conditions-invalid',
+    at: 2,
+  },
   {
     what: 'a time before all dates',
-    bytes: packed([{ ...(good[0] as Trade), eventTimeMs: -eventTimeMaxMs - 1 }, ...good.slice(1).map((one) => ({ ...one, eventTimeMs: -eventTimeMaxMs }))]),
+    bytes: packed([
+      { ...(good[0] as Trade), eventTimeMs: -eventTimeMaxMs - 1 },
+      ...good.slice(1).map((one) => ({ ...one, eventTimeMs: -eventTimeMaxMs })),
+    ]),
     reason: 'event-time-invalid',
     at: 0,
   },

@@ -10,7 +10,10 @@ export function frameOf(entries: readonly (Trade | number)[], { bucket = 0, prod
   const builder = new FrameBuilder(bucket, Math.max(1, entries.length));
   const numbers = new Map<string, number>();
   const sets = new Map<string, number>([['', 0]]);
-  const numberIn = (known: Map<string, number>, key: string) => known.get(key) ?? (known.set(key, known.size), known.size - 1);
+  const numberIn = (known: Map<string, number>, key: string) => {
+    if (!known.has(key)) known.set(key, known.size);
+    return known.get(key) as number;
+  };
   for (const entry of entries) {
     if (typeof entry === 'number') {
       builder.addHeartbeat(entry);

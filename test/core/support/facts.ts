@@ -16,7 +16,10 @@ export type Facts = {
   readonly counts: Record<number, unknown>;
 };
 
-export type Folded = Facts & { readonly states: Map<number, BucketState> };
+export type Folded = Facts & {
+  readonly states: Map<number, BucketState> /** In the order they were given out. */;
+  readonly emitted: string[];
+};
 
 /** One state for each bucket that has records, and one call for each of its records. */
 export function foldWhole(pipeline: Pipeline, records: readonly StreamRecord[]): Folded {
@@ -38,6 +41,7 @@ export function foldWhole(pipeline: Pipeline, records: readonly StreamRecord[]):
     quarantined: sortedLines(outcome.quarantined),
     counts: Object.fromEntries([...states].map(([bucket, state]) => [bucket, countsOf(state)])),
     states,
+    emitted: [...outcome.bars].map((bar) => JSON.stringify(bar)),
   };
 }
 

@@ -3,7 +3,8 @@ const layers = {
   core: { layers: [] },
   strategies: { layers: ['core'] },
   adapters: { layers: ['core'], packages: true, node: true },
-  lambdas: { layers: ['core', 'adapters'], node: true },
+  // The bundles carry the config; what wires a handler makes its clients and its telemetry.
+  lambdas: { layers: ['core', 'adapters'], files: ['tapeline.config.ts'], packages: ['@aws-lambda-powertools', '@aws-sdk'], node: true },
   lib: { layers: ['core'], packages: ['aws-cdk-lib', 'constructs'], node: true },
   // The laptop's driver calls the very handler that Lambda calls.
   local: { layers: ['core', 'adapters', 'lambdas'], packages: ['commander'], node: true },
@@ -45,11 +46,15 @@ export default {
   },
 };
 
-function allowed(layer, { layers: others, packages = [] }) {
+function allowed(layer, { layers: others, files = [], packages = [] }) {
   const folders = [layer, ...others].map((name) => `^${name}/`);
-  return [...folders, ...(packages === true ? ['node_modules/'] : packages.map((name) => `node_modules/${name}/`))];
+  return [
+    ...folders,
+    ...files.map((name) => `^${name.replaceAll('.', '[.]')}$`),
+    ...(packages === true ? ['node_modules/'] : packages.map((name) => `node_modules/${name}/`)),
+  ];
 }
 
-function reach(layer, { layers: others, packages = [], node = false }) {
-  return [layer, ...others, ...(packages === true ? ['packages'] : packages), ...(node ? ['Node'] : [])].join(', ');
+function reach(layer, { layers: others, files = [], packages = [], node = false }) {
+  return [layer, ...others, ...files, ...(packages === true ? ['packages'] : packages), ...(node ? ['Node'] : [])].join(', ');
 }

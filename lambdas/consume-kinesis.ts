@@ -40,6 +40,23 @@ export type ConsumerOptions = {
   readonly checkpoints: CheckpointStore;
   /** Takes bars, late trades and quarantined input before the state that knows them is saved; must take repeats. */
   readonly history: Pick<History, 'writeBars' | 'writeLate' | 'writeQuarantined'>;
+  /** Is told of each batch when all of it is done. */
+  readonly report?: (batch: BatchReport) => void;
+};
+
+export type BatchReport = {
+  /** In the event, those included that had been folded before. */
+  readonly records: number;
+  /** Accepted into the fold, duplicates included. */
+  readonly trades: number;
+  readonly duplicates: number;
+  readonly outcome: Outcome;
+  /** Buckets that were saved. */
+  readonly checkpoints: number;
+  /** Of the states that were saved or travel on. */
+  readonly stateBytes: number;
+  /** From the watermark to the arrival of the last record: the largest of the buckets; undefined when no bucket has both. */
+  readonly watermarkLagMs: number | undefined;
 };
 
 /** Lambda ends a window early when its state passes 1 MB. */
@@ -57,7 +74,12 @@ type Held = { state: BucketState; version: number; isSaved: boolean };
  *
  * Bad input is quarantined and the batch succeeds. @throws when the world failed: the same batch is then to be delivered again.
  */
-export function makeConsumer({ pipeline, checkpoints, history }: ConsumerOptions): (event: ConsumeEvent) => Promise<ConsumeResponse> {
+export function makeConsumer({
+  pipeline,
+  checkpoints,
+  history,
+  report,
+}: ConsumerOptions): (event: ConsumeEvent) => Promise<ConsumeResponse> {
   const warm = new Map<number, Held>();
 
   return async (event) => {
@@ -67,6 +89,7 @@ export function makeConsumer({ pipeline, checkpoints, history }: ConsumerOptions
     try {
       const held = await holdStates(buckets, travelling);
       const outcome = emptyOutcome();
+      const before = countsOf(held);
       const toSave: Commit[] = [];
       for (const [bucket, holding] of held) {
         const folded = fold(holding, records.get(bucket) ?? [], outcome);
@@ -81,6 +104,14 @@ export function makeConsumer({ pipeline, checkpoints, history }: ConsumerOptions
       await write(outcome);
       if (toSave.length > 0) await checkpoints.commit(toSave);
       for (const { bucket } of toSave) markSaved(held.get(bucket) as Held);
+      report?.({
+        records: event.Records.length,
+        ...difference(countsOf(held), before),
+        outcome,
+        checkpoints: toSave.length,
+        stateBytes: toSave.reduce((bytes, { state }) => bytes + state.length, travels.bytes),
+        watermarkLagMs: watermarkLagMsOf(held, records),
+      });
       return { state: event.isFinalInvokeForWindow ? {} : { buckets: { ...entriesOf(held), ...travels.entries } }, batchItemFailures: [] };
     } catch (error) {
       // What is in memory may be ahead of what was saved: the next delivery starts from the checkpoint.
@@ -179,19 +210,48 @@ function markSaved(held: Held): void {
 }
 
 /** The unsaved states as far as they fit; the rest must go to the checkpoint. */
-function travellingOf(unsaved: readonly Held[]): { entries: Record<string, Travelling>; spilled: Held[] } {
+function travellingOf(unsaved: readonly Held[]): { entries: Record<string, Travelling>; spilled: Held[]; bytes: number } {
   const entries: Record<string, Travelling> = {};
   const spilled: Held[] = [];
   let characters = 0;
+  let bytes = 0;
   for (const held of unsaved) {
-    const state = Buffer.from(packState(snapshot(held.state))).toString('base64');
+    const packed = packState(snapshot(held.state));
+    const state = Buffer.from(packed).toString('base64');
     characters += state.length;
-    if (characters > travellingCharactersMax) spilled.push(held);
-    else entries[held.state.bucket] = { version: held.version, sequenceNumber: held.state.sequenceNumber, state };
+    if (characters > travellingCharactersMax) {
+      spilled.push(held);
+      continue;
+    }
+    bytes += packed.length;
+    entries[held.state.bucket] = { version: held.version, sequenceNumber: held.state.sequenceNumber, state };
   }
-  return { entries, spilled };
+  return { entries, spilled, bytes };
 }
 
 function entriesOf(held: ReadonlyMap<number, Held>): Record<string, Travelling> {
   return Object.fromEntries([...held].map(([bucket, { state, version }]) => [bucket, { version, sequenceNumber: state.sequenceNumber }]));
+}
+
+type BatchCounts = Pick<BatchReport, 'trades' | 'duplicates'>;
+
+function countsOf(held: ReadonlyMap<number, Held>): BatchCounts {
+  const states = [...held.values()].map(({ state }) => state);
+  return {
+    trades: states.reduce((sum, { counts }) => sum + counts.trades, 0),
+    duplicates: states.reduce((sum, { counts }) => sum + counts.duplicates, 0),
+  };
+}
+
+function difference(after: BatchCounts, before: BatchCounts): BatchCounts {
+  return { trades: after.trades - before.trades, duplicates: after.duplicates - before.duplicates };
+}
+
+function watermarkLagMsOf(held: ReadonlyMap<number, Held>, records: ReadonlyMap<number, readonly RawRecord[]>): number | undefined {
+  const lagsMs = [...records].flatMap(([bucket, ofBucket]) => {
+    const watermarkMs = held.get(bucket)?.state.watermarkMs ?? Number.NEGATIVE_INFINITY;
+    const arrivalTimeMs = ofBucket.at(-1)?.arrivalTimeMs;
+    return arrivalTimeMs === undefined || !Number.isFinite(watermarkMs) ? [] : [arrivalTimeMs - watermarkMs];
+  });
+  return lagsMs.length === 0 ? undefined : Math.max(...lagsMs);
 }

@@ -1,0 +1,40 @@
+import { App, Validations } from 'aws-cdk-lib';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { PipelineStack } from '../lib/pipeline-stack.ts';
+import config from '../tapeline.config.ts';
+
+/**
+ * The CDK app. Context, by `-c NAME=VALUE` or in `cdk.json`:
+ *
+ *     name      the stack's name (default Tapeline)
+ *     shards    a number, or on-demand (default 2)
+ *     history   parquet or none (default parquet)
+ *     emulator  true leaves out what LocalStack 4.14 does not have (default false)
+ */
+const app = new App();
+new PipelineStack(app, text('name') ?? 'Tapeline', {
+  description: 'A live tape of market trades in, buy and sell signals out',
+  config,
+  shardCount: shardCount(),
+  history: oneOf('history', ['parquet', 'none']),
+  emulator: oneOf('emulator', ['true', 'false']) === 'true',
+});
+Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+
+function shardCount(): number | 'on-demand' | undefined {
+  const shards = text('shards');
+  if (shards === undefined || shards === 'on-demand') return shards;
+  if (/^[1-9]\d{0,3}$/.test(shards)) return Number(shards);
+  throw new Error(`context "shards" must be a whole number from 1 to 9999 or on-demand, received "${shards}"`);
+}
+
+function oneOf<T extends string>(name: string, allowed: readonly T[]): T | undefined {
+  const value = text(name);
+  if (value === undefined || allowed.includes(value as T)) return value as T | undefined;
+  throw new Error(`context "${name}" must be one of ${allowed.join(', ')}, received "${value}"`);
+}
+
+function text(name: string): string | undefined {
+  const value: unknown = app.node.tryGetContext(name);
+  return value === undefined ? undefined : String(value);
+}

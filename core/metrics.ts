@@ -1,0 +1,30 @@
+/** The names of what a deployment counts and measures: the same in the handlers that emit them and in the graphs and alarms that read them. */
+export const metricNamespace = 'Tapeline';
+
+/** Sums over a batch, except those that end in a unit. */
+export const consumeMetrics = {
+  records: 'Count',
+  trades: 'Count',
+  duplicates: 'Count',
+  bars: 'Count',
+  signals: 'Count',
+  late: 'Count',
+  quarantined: 'Count',
+  checkpoints: 'Count',
+  checkpointConflicts: 'Count',
+  /** From the watermark to the arrival of the last record: the largest of the batch's buckets. */
+  watermarkLagMs: 'Milliseconds',
+  /** Of the states that were saved or travel on in the window. */
+  stateBytes: 'Bytes',
+} as const;
+
+export const publishMetrics = {
+  published: 'Count',
+  unpublished: 'Count',
+  badItems: 'Count',
+  /** From the commit of a signal, dated to the second, to its place on the bus: the largest of the batch. */
+  publishDelayMs: 'Milliseconds',
+} as const;
+
+export type ConsumeMetric = keyof typeof consumeMetrics;
+export type PublishMetric = keyof typeof publishMetrics;

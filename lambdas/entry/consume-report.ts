@@ -1,0 +1,36 @@
+import type { Metrics } from '@aws-lambda-powertools/metrics';
+import { type ConsumeMetric, consumeMetrics } from '../../core/metrics.ts';
+import type { QuarantineReason } from '../../core/reasons.ts';
+import type { BatchReport } from '../consume-kinesis.ts';
+
+/** What the log line of a batch says. */
+export type BatchLine = Partial<Record<ConsumeMetric, number>> & {
+  readonly quarantinedByReason: Partial<Record<QuarantineReason, number>>;
+};
+
+export function batchLineOf(batch: BatchReport): BatchLine {
+  const { records, trades, duplicates, outcome, checkpoints, stateBytes, watermarkLagMs } = batch;
+  const { bars, signals, late, quarantined } = outcome;
+  const byReason = Object.groupBy(quarantined, ({ reason }) => reason);
+  return {
+    records,
+    trades,
+    duplicates,
+    bars: bars.length,
+    signals: signals.length,
+    late: late.length,
+    quarantined: quarantined.length,
+    checkpoints,
+    stateBytes,
+    ...(watermarkLagMs !== undefined && { watermarkLagMs }),
+    quarantinedByReason: Object.fromEntries(Object.entries(byReason).map(([reason, entries]) => [reason, entries.length])),
+  };
+}
+
+/** Each number of the line as a metric, and the quarantined once more for each reason. */
+export function addBatch(metrics: Metrics, { quarantinedByReason, ...numbers }: BatchLine): void {
+  for (const [name, value] of Object.entries(numbers)) metrics.addMetric(name, consumeMetrics[name as ConsumeMetric], value);
+  for (const [reason, count] of Object.entries(quarantinedByReason)) {
+    metrics.singleMetric().addDimension('reason', reason).addMetric('quarantined', 'Count', count);
+  }
+}

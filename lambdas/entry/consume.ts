@@ -1,0 +1,80 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { FirehoseClient } from '@aws-sdk/client-firehose';
+import { FirehoseHistory } from '../../adapters/history/firehose.ts';
+import { S3Quarantine } from '../../adapters/quarantine/s3.ts';
+import { DynamoDbCheckpoints } from '../../adapters/stores/dynamodb.ts';
+import { CheckpointConflict } from '../../adapters/stores/errors.ts';
+import { pipelineOptionsOf } from '../../core/config.ts';
+import { pipelineOf } from '../../core/pipeline.ts';
+import config from '../../tapeline.config.ts';
+import { type ConsumerOptions, makeConsumer } from '../consume-kinesis.ts';
+import { addBatch, batchLineOf } from './consume-report.ts';
+import { readEnvironment } from './environment.ts';
+import { logger, metrics, observed } from './telemetry.ts';
+
+/** The adapters try again by themselves; a call that hangs is given up early enough for that. */
+const ownRetries = { maxAttempts: 1, requestHandler: { connectionTimeout: 1_000, requestTimeout: 5_000 } };
+
+const environment = readEnvironment([
+  'TABLE_NAME',
+  'QUARANTINE_BUCKET',
+  'QUARANTINE_DOMAIN',
+  'QUARANTINE_PREFIX',
+  'AWS_REGION',
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+]);
+const pipeline = pipelineOf(pipelineOptionsOf(config));
+const { generation, bucketCount } = pipeline;
+
+const consume = makeConsumer({
+  pipeline,
+  checkpoints: new DynamoDbCheckpoints({
+    client: new DynamoDBClient(ownRetries),
+    tableName: environment.TABLE_NAME,
+    generation,
+    bucketCount,
+  }),
+  history: historyOf(),
+  report: (batch) => {
+    const line = batchLineOf(batch);
+    addBatch(metrics, line);
+    logger.info('batch folded', line);
+  },
+});
+
+/** Lambda's handler of the tape. */
+export const handler = observed('consume', async (event: Parameters<typeof consume>[0]) => {
+  try {
+    return await consume(event);
+  } catch (error) {
+    if (error instanceof CheckpointConflict) metrics.addMetric('checkpointConflicts', 'Count', error.buckets.length);
+    throw error;
+  }
+});
+
+/** Without delivery streams, bars and late trades are counted and not kept. */
+function historyOf(): ConsumerOptions['history'] {
+  const quarantine = new S3Quarantine({
+    bucketUrl: bucketUrl(),
+    region: environment.AWS_REGION,
+    prefix: environment.QUARANTINE_PREFIX,
+    // They live as long as the container.
+    credentials: {
+      accessKeyId: environment.AWS_ACCESS_KEY_ID,
+      secretAccessKey: environment.AWS_SECRET_ACCESS_KEY,
+      ...(process.env['AWS_SESSION_TOKEN'] && { sessionToken: process.env['AWS_SESSION_TOKEN'] }),
+    },
+  });
+  const writeQuarantined = quarantine.writeQuarantined.bind(quarantine);
+  if (process.env['BARS_STREAM'] === undefined) return { writeBars: async () => {}, writeLate: async () => {}, writeQuarantined };
+  const { BARS_STREAM: barsStream, LATE_STREAM: lateStream } = readEnvironment(['BARS_STREAM', 'LATE_STREAM']);
+  const history = new FirehoseHistory({ client: new FirehoseClient(ownRetries), barsStream, lateStream });
+  return { writeBars: history.writeBars.bind(history), writeLate: history.writeLate.bind(history), writeQuarantined };
+}
+
+/** An emulator is told to all clients by these variables, and has the bucket in the path. */
+function bucketUrl(): string {
+  const endpoint = process.env['AWS_ENDPOINT_URL_S3'] ?? process.env['AWS_ENDPOINT_URL'];
+  return endpoint === undefined ? `https://${environment.QUARANTINE_DOMAIN}` : `${endpoint}/${environment.QUARANTINE_BUCKET}`;
+}

@@ -1,0 +1,28 @@
+import type { TableStreamEvent } from '../events/table-stream.ts';
+import type { PublishFact } from '../publish.ts';
+
+/** What the log line of a batch says; of what went wrong, the first few. */
+export type PublishLine = {
+  readonly published: number;
+  readonly unpublished: number;
+  readonly badItems: number;
+  readonly problems: readonly PublishFact[];
+};
+
+const problemsMax = 5;
+
+export function publishLineOf(facts: readonly PublishFact[]): PublishLine {
+  const published = facts.reduce((sum, fact) => (fact.kind === 'published' ? sum + fact.events : sum), 0);
+  const problems = facts.filter(({ kind }) => kind !== 'published');
+  const badItems = problems.filter(({ kind }) => kind === 'bad-item').length;
+  return { published, unpublished: problems.length - badItems, badItems, problems: problems.slice(0, problemsMax) };
+}
+
+/** From the oldest commit of the batch, which DynamoDB dates to the second, until `nowMs`. */
+export function publishDelayMsOf({ Records }: TableStreamEvent, nowMs: number): number | undefined {
+  const committedMs = Records.flatMap(({ dynamodb }) => {
+    const { ApproximateCreationDateTime: seconds } = (dynamodb ?? {}) as { readonly ApproximateCreationDateTime?: number };
+    return seconds === undefined ? [] : [seconds * 1000];
+  });
+  return committedMs.length === 0 ? undefined : Math.max(0, nowMs - Math.min(...committedMs));
+}

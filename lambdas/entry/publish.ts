@@ -1,0 +1,30 @@
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import { EventBridgeBus } from '../../adapters/bus/event-bridge.ts';
+import type { TableStreamEvent } from '../events/table-stream.ts';
+import { makePublisher, type PublishFact } from '../publish.ts';
+import { readEnvironment } from './environment.ts';
+import { publishDelayMsOf, publishLineOf } from './publish-report.ts';
+import { logger, metrics, observed } from './telemetry.ts';
+
+const environment = readEnvironment(['BUS_NAME', 'BUS_SOURCE', 'SIGNAL_SOURCE']);
+const bus = new EventBridgeBus({
+  // The bus tries again by itself.
+  client: new EventBridgeClient({ maxAttempts: 1, requestHandler: { connectionTimeout: 1_000, requestTimeout: 5_000 } }),
+  busName: environment.BUS_NAME,
+  eventSource: environment.BUS_SOURCE,
+});
+
+/** Lambda's handler of the table's stream. */
+export const handler = observed('publish', async (event: TableStreamEvent) => {
+  const facts: PublishFact[] = [];
+  const publish = makePublisher({ bus, source: environment.SIGNAL_SOURCE, report: (fact) => facts.push(fact) });
+  const response = await publish(event);
+  const line = publishLineOf(facts);
+  metrics.addMetric('published', 'Count', line.published);
+  metrics.addMetric('unpublished', 'Count', line.unpublished);
+  metrics.addMetric('badItems', 'Count', line.badItems);
+  const delayMs = publishDelayMsOf(event, Date.now());
+  if (delayMs !== undefined && line.published > 0) metrics.addMetric('publishDelayMs', 'Milliseconds', delayMs);
+  logger[line.unpublished + line.badItems > 0 ? 'error' : 'info']('signals published', { ...line, publishDelayMs: delayMs });
+  return response;
+});

@@ -1,0 +1,32 @@
+import { Logger } from '@aws-lambda-powertools/logger';
+import { Metrics } from '@aws-lambda-powertools/metrics';
+import { Tracer } from '@aws-lambda-powertools/tracer';
+
+/** Named by `POWERTOOLS_SERVICE_NAME`; metrics go to standard output, from where CloudWatch takes them. */
+export const logger = new Logger();
+export const metrics = new Metrics();
+const tracer = new Tracer();
+
+/**
+ * Runs the handler in a segment of its own, and sends its metrics also when it fails. What it throws is not logged here: the Lambda runtime
+ * does, once, with the stack.
+ */
+export function observed<Event, Answer>(name: string, handle: (event: Event) => Promise<Answer>): (event: Event) => Promise<Answer> {
+  return async (event) => {
+    const parent = tracer.getSegment();
+    const segment = parent?.addNewSubsegment(`## ${name}`);
+    if (segment) tracer.setSegment(segment);
+    tracer.annotateColdStart();
+    metrics.captureColdStartMetric();
+    try {
+      return await handle(event);
+    } catch (error) {
+      tracer.addErrorAsMetadata(error as Error);
+      throw error;
+    } finally {
+      metrics.publishStoredMetrics();
+      segment?.close();
+      if (parent) tracer.setSegment(parent);
+    }
+  };
+}

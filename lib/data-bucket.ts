@@ -1,0 +1,36 @@
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import { BlockPublicAccess, Bucket, BucketEncryption, type IBucket } from 'aws-cdk-lib/aws-s3';
+import type { Construct } from 'constructs';
+
+export type DataBucketProps = {
+  /** @default keys that S3 manages */
+  readonly encryptionKey?: IKey | undefined;
+  /** Who reads and writes is written there, under the bucket's own prefix. @default not logged */
+  readonly accessLogBucket?: IBucket | undefined;
+  /** How long objects stay, by the prefix of their keys; '' for all. @default for ever */
+  readonly expirations?: Readonly<Record<string, Duration>> | undefined;
+  /** @default the bucket and what is in it stay when the stack goes */
+  readonly removalPolicy?: RemovalPolicy | undefined;
+};
+
+/** A private bucket: no public access, TLS only, encrypted, and no parts of broken uploads left to pay for. */
+export function makeDataBucket(scope: Construct, id: string, props: DataBucketProps = {}): IBucket {
+  const { encryptionKey, accessLogBucket, expirations = {}, removalPolicy = RemovalPolicy.RETAIN } = props;
+  const bucket = new Bucket(scope, id, {
+    blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+    enforceSSL: true,
+    minimumTLSVersion: 1.2,
+    ...(encryptionKey === undefined
+      ? { encryption: BucketEncryption.S3_MANAGED }
+      : { encryption: BucketEncryption.KMS, encryptionKey, bucketKeyEnabled: true }),
+    ...(accessLogBucket && { serverAccessLogsBucket: accessLogBucket, serverAccessLogsPrefix: `${scope.node.id}/${id}/` }),
+    lifecycleRules: [
+      { abortIncompleteMultipartUploadAfter: Duration.days(1) },
+      ...Object.entries(expirations).map(([prefix, expiration]) => ({ ...(prefix !== '' && { prefix }), expiration })),
+    ],
+    removalPolicy,
+  });
+  // The class says less exactly than its interface which properties may be undefined.
+  return bucket as IBucket;
+}

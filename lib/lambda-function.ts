@@ -1,0 +1,84 @@
+import { join } from 'node:path';
+import { type Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Architecture, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
+import { NodejsFunction, OutputFormat, SourceMapMode } from 'aws-cdk-lib/aws-lambda-nodejs';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { Construct } from 'constructs';
+import { metricNamespace } from '../core/metrics.ts';
+import { acknowledge } from './acknowledge.ts';
+
+export type LambdaFunctionProps = {
+  /** A file of `lambdas/entry/`, without its ending; also the last word of the service's name in logs and metrics. */
+  readonly entry: string;
+  readonly description: string;
+  readonly memorySizeMb: number;
+  readonly timeout: Duration;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Concurrency taken out of the account's for this function alone. @default shared; an account's first quota has none to spare */
+  readonly reservedConcurrency?: number | undefined;
+  /** @default one month */
+  readonly logRetention?: RetentionDays | undefined;
+  /** Of the log group. @default it stays when the stack goes */
+  readonly removalPolicy?: RemovalPolicy | undefined;
+};
+
+const root = join(import.meta.dirname, '..');
+
+/** Loaded only where the environment has no credentials; Lambda always puts them there. */
+const otherCredentials = [
+  '@aws-sdk/credential-provider-http',
+  '@aws-sdk/credential-provider-ini',
+  '@aws-sdk/credential-provider-process',
+  '@aws-sdk/credential-provider-sso',
+  '@aws-sdk/credential-provider-web-identity',
+  '@smithy/credential-provider-imds',
+];
+
+/** One of our handlers: Node 24 on arm64, one minified ES module with its source map, logs that end, and a role with nothing to spare. */
+export class LambdaFunction extends NodejsFunction {
+  constructor(scope: Construct, id: string, props: LambdaFunctionProps) {
+    const { entry, description, memorySizeMb, timeout, environment, reservedConcurrency } = props;
+    const { logRetention = RetentionDays.ONE_MONTH, removalPolicy = RemovalPolicy.RETAIN } = props;
+    const logGroup = new LogGroup(scope, `${id}Logs`, { retention: logRetention, removalPolicy });
+    // The managed policy may write to every log group of the account.
+    const role = new Role(scope, `${id}Role`, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+    logGroup.grantWrite(role);
+    super(scope, id, {
+      description,
+      entry: join(root, 'lambdas', 'entry', `${entry}.ts`),
+      depsLockFilePath: join(root, 'package-lock.json'),
+      projectRoot: root,
+      handler: 'handler',
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      memorySize: memorySizeMb,
+      timeout,
+      role,
+      logGroup,
+      tracing: Tracing.ACTIVE,
+      ...(reservedConcurrency !== undefined && { reservedConcurrentExecutions: reservedConcurrency }),
+      environment: {
+        NODE_OPTIONS: '--enable-source-maps',
+        POWERTOOLS_SERVICE_NAME: `${Stack.of(scope).stackName}/${entry}`,
+        POWERTOOLS_METRICS_NAMESPACE: metricNamespace,
+        ...environment,
+      },
+      awsSdkConnectionReuse: false,
+      bundling: {
+        format: OutputFormat.ESM,
+        target: 'node24',
+        mainFields: ['module', 'main'],
+        minify: true,
+        sourceMap: true,
+        sourceMapMode: SourceMapMode.EXTERNAL,
+        sourcesContent: false,
+        // What runs is what was tested, not the clients that the runtime has today; without the parts that look for credentials elsewhere.
+        externalModules: otherCredentials,
+        // The tracer's packages are CommonJS and ask for Node's modules by require.
+        banner: "import{createRequire as tapelineRequire}from'node:module';const require=tapelineRequire(import.meta.url);",
+      },
+    });
+    acknowledge.everyResource(role, 'X-Ray has no resources: traces are put to "*" or not at all');
+  }
+}

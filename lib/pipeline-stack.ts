@@ -1,0 +1,82 @@
+import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+import { pipelineOptionsOf, type TapelineConfig } from '../core/config.ts';
+import { acknowledge } from './acknowledge.ts';
+import { makeDataBucket } from './data-bucket.ts';
+import { DataKey } from './data-key.ts';
+import { History } from './history.ts';
+import { SignalBus } from './signal-bus.ts';
+import { SignalConsumer } from './signal-consumer.ts';
+import { SignalTopic } from './signal-topic.ts';
+import { Tape } from './tape.ts';
+
+export type PipelineStackProps = StackProps & {
+  /** `tapeline.config.ts`, which the functions carry in their bundles. */
+  readonly config: TapelineConfig;
+  /** @default 2 */
+  readonly shardCount?: number | 'on-demand' | undefined;
+  /** @default 24 hours */
+  readonly tapeRetention?: Duration | undefined;
+  /** Bars and late trades as Parquet files for Athena, or `none`. @default 'parquet' */
+  readonly history?: 'parquet' | 'none' | undefined;
+  /** For an emulator: leaves out what LocalStack 4.14 does not have, and keeps nothing when the stack goes. @default false */
+  readonly emulator?: boolean | undefined;
+  /** @default data stays when the stack goes */
+  readonly removalPolicy?: RemovalPolicy | undefined;
+};
+
+/**
+ * The whole way of a trade in the cloud, with one key for all that rests:
+ *
+ *     feed ─▶ Tape ─▶ SignalConsumer ─▶ SignalBus ─▶ SignalTopic ─▶ subscribers
+ *                           └─▶ History
+ */
+export class PipelineStack extends Stack {
+  readonly tape: Tape;
+  readonly history: History | undefined;
+  readonly consumer: SignalConsumer;
+  readonly signals: SignalBus;
+  readonly topic: SignalTopic;
+
+  constructor(scope: Construct, id: string, props: PipelineStackProps) {
+    super(scope, id, props);
+    const { config, emulator = false, history = 'parquet' } = props;
+    const { generation } = pipelineOptionsOf(config);
+    const removalPolicy = props.removalPolicy ?? (emulator ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN);
+    const missing = emulator ? ({ format: 'json', archiveRetention: 'none' } as const) : {};
+
+    const encryptionKey = new DataKey(this, 'Key', { removalPolicy });
+    const accessLogBucket = makeDataBucket(this, 'AccessLogs', { expirations: { '': Duration.days(90) }, removalPolicy });
+    acknowledge.finding(accessLogBucket, 'S1', 'it holds the access logs of the others; logging its own would never end');
+    const shared = { encryptionKey, accessLogBucket, removalPolicy };
+
+    this.tape = new Tape(this, 'Tape', { ...shared, shardCount: props.shardCount, retention: props.tapeRetention });
+    if (history === 'parquet') this.history = new History(this, 'History', { ...shared, format: missing.format });
+    this.consumer = new SignalConsumer(this, 'SignalConsumer', { ...shared, tape: this.tape, history: this.history });
+    this.signals = new SignalBus(this, 'SignalBus', {
+      ...shared,
+      table: this.consumer.table,
+      generation,
+      failureBucket: this.consumer.quarantineBucket,
+      archiveRetention: missing.archiveRetention,
+    });
+    this.topic = new SignalTopic(this, 'SignalTopic', { ...shared, bus: this.signals.bus });
+    this.#tell();
+  }
+
+  #tell(): void {
+    const { tape, history, consumer, signals, topic } = this;
+    const outputs: Record<string, [description: string, value: string | undefined]> = {
+      TapeStream: ['Kinesis stream that a feed writes to', tape.stream.streamName],
+      CheckpointTable: ['DynamoDB table of checkpoints and outbox', consumer.table.tableName],
+      QuarantineBucket: ['What could not be read, and batches that were given up', consumer.quarantineBucket.bucketName],
+      SignalBusName: ['EventBridge bus with the signals', signals.bus.eventBusName],
+      SignalTopicArn: ['SNS topic with the signals', topic.topic.topicArn],
+      HistoryBucket: ['Bars and late trades', history?.bucket.bucketName],
+      HistoryWorkGroup: ['Athena workgroup with named queries', history?.workGroup?.name],
+    };
+    for (const [id, [description, value]] of Object.entries(outputs)) {
+      if (value !== undefined) new CfnOutput(this, id, { description, value });
+    }
+  }
+}

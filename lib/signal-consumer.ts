@@ -1,0 +1,161 @@
+import { Duration, Names, RemovalPolicy } from 'aws-cdk-lib';
+import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
+import { AttributeType, BillingMode, type ITable, StreamViewType, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { StreamConsumer } from 'aws-cdk-lib/aws-kinesis';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import { StartingPosition } from 'aws-cdk-lib/aws-lambda';
+import { KinesisConsumerEventSource, KinesisEventSource, type KinesisEventSourceProps } from 'aws-cdk-lib/aws-lambda-event-sources';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
+import { Construct } from 'constructs';
+import type { ConsumeMetric } from '../core/metrics.ts';
+import { acknowledge } from './acknowledge.ts';
+import { makeDataBucket } from './data-bucket.ts';
+import { DataKey, grantEncrypt, grantTableKey } from './data-key.ts';
+import { FailureDestination } from './failure-destination.ts';
+import type { History } from './history.ts';
+import { LambdaFunction } from './lambda-function.ts';
+import { metricOf } from './metric.ts';
+import type { Tape } from './tape.ts';
+
+export type SignalConsumerProps = {
+  readonly tape: Tape;
+  /** Takes bars and late trades. @default they are counted and not kept */
+  readonly history?: History | undefined;
+  /**
+   * How often every state is saved, 1 to 900 s. Bars and signals are saved when they come; this is for what is open between them. Bars
+   * follow event time and never this window.
+   * @default 1 minute
+   */
+  readonly tumblingWindow?: Duration | undefined;
+  /** Reads with a throughput and a price of its own: 0.05 s instead of 0.6 s from the feed to the handler. @default shared polling */
+  readonly hasEnhancedFanOut?: boolean | undefined;
+  /** @default 1,769: one whole core, and the fold uses no more */
+  readonly memorySizeMb?: number | undefined;
+  /** @default shared with the account: shards bound the concurrency already */
+  readonly reservedConcurrency?: number | undefined;
+  /** @default a customer key of its own */
+  readonly encryptionKey?: IKey | undefined;
+  /** @default not logged */
+  readonly accessLogBucket?: IBucket | undefined;
+  /** @default checkpoints and quarantine stay when the stack goes */
+  readonly removalPolicy?: RemovalPolicy | undefined;
+};
+
+const quarantinePrefix = 'quarantine/';
+/** The longest that Lambda takes. */
+const recordAgeMax = Duration.days(7);
+/** Ten times what a full batch has ever taken, still less than a person waits. */
+const timeout = Duration.minutes(1);
+
+/** Folds the tape: a Lambda function on the stream, the table with its checkpoints and signals, and a bucket for what could not be read. */
+export class SignalConsumer extends Construct {
+  readonly handler: LambdaFunction;
+  /** Checkpoints, and the outbox whose inserts are on its stream. */
+  readonly table: ITable;
+  /** Quarantined input, and whole batches that Lambda has given up. */
+  readonly quarantineBucket: IBucket;
+  readonly encryptionKey: IKey;
+
+  constructor(scope: Construct, id: string, props: SignalConsumerProps) {
+    super(scope, id);
+    const { tape, history, accessLogBucket, removalPolicy = RemovalPolicy.RETAIN } = props;
+    this.encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
+    this.table = this.#makeTable(removalPolicy);
+    this.quarantineBucket = makeDataBucket(this, 'Quarantine', { encryptionKey: this.encryptionKey, accessLogBucket, removalPolicy });
+    this.handler = new LambdaFunction(this, 'Handler', {
+      entry: 'consume',
+      description: 'Folds the tape into bars and signals',
+      memorySizeMb: props.memorySizeMb ?? 1769,
+      timeout,
+      reservedConcurrency: props.reservedConcurrency,
+      removalPolicy,
+      environment: {
+        TABLE_NAME: this.table.tableName,
+        QUARANTINE_BUCKET: this.quarantineBucket.bucketName,
+        QUARANTINE_DOMAIN: this.quarantineBucket.bucketRegionalDomainName,
+        QUARANTINE_PREFIX: quarantinePrefix,
+        ...(history && { BARS_STREAM: history.barsStream.ref, LATE_STREAM: history.lateStream.ref }),
+      },
+    });
+    this.#grantHandler(history);
+    this.#readTape(tape, props);
+  }
+
+  /** One of the counts and measures of a batch. */
+  metric(name: ConsumeMetric, options?: MetricOptions): Metric {
+    return metricOf(this, 'consume', name, options);
+  }
+
+  /** Age of the last record of each batch when it was handed over: rises when batches fail or the function is too slow. */
+  metricIteratorAgeMs(options?: MetricOptions): Metric {
+    return this.handler.metric('IteratorAge', { statistic: 'Maximum', ...options });
+  }
+
+  metricErrors(options?: MetricOptions): Metric {
+    return this.handler.metricErrors(options);
+  }
+
+  #makeTable(removalPolicy: RemovalPolicy): ITable {
+    const table = new Table(this, 'Table', {
+      partitionKey: { name: 'pk', type: AttributeType.STRING },
+      sortKey: { name: 'sk', type: AttributeType.STRING },
+      timeToLiveAttribute: 'expiresAtSec',
+      stream: StreamViewType.NEW_IMAGE,
+      billingMode: BillingMode.PAY_PER_REQUEST,
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      encryption: TableEncryption.CUSTOMER_MANAGED,
+      encryptionKey: this.encryptionKey,
+      removalPolicy,
+    });
+    // The class says less exactly than its interface which properties may be undefined.
+    return table as ITable;
+  }
+
+  #grantHandler(history: History | undefined): void {
+    const { handler, quarantineBucket } = this;
+    this.table.grant(handler, 'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:DeleteItem');
+    grantTableKey(this.encryptionKey, handler);
+    const objects = `${quarantinePrefix}*`;
+    handler.addToRolePolicy(new PolicyStatement({ actions: ['s3:PutObject'], resources: [quarantineBucket.arnForObjects(objects)] }));
+    grantEncrypt(this.encryptionKey, handler);
+    acknowledge.objectsOf(
+      quarantineBucket,
+      objects,
+      handler.role ?? handler,
+      'an object for each tape record with bad input, named by its position',
+    );
+    history?.grantWrite(handler);
+  }
+
+  /**
+   * Parallel invocations for one shard would part a bucket's trades, and a window with them is undefined. A batch is not cut in two
+   * to find the culprit: bad input succeeds, in quarantine, and what fails is the world. So a batch is tried until the tape is
+   * about to forget it, and only then kept aside whole: whatever is skipped is a hole in the bars.
+   */
+  #readTape(tape: Tape, { tumblingWindow = Duration.minutes(1), hasEnhancedFanOut = false }: SignalConsumerProps): void {
+    const sourceProps: KinesisEventSourceProps = {
+      startingPosition: StartingPosition.TRIM_HORIZON,
+      // The payload limit of 6 MB cuts before this: few large batches save invocations and checkpoints.
+      batchSize: 10_000,
+      tumblingWindow,
+      parallelizationFactor: 1,
+      bisectBatchOnError: false,
+      maxRecordAge: recordAgeOf(tape.retention),
+      onFailure: new FailureDestination(this.quarantineBucket),
+    };
+    if (!hasEnhancedFanOut) {
+      this.handler.addEventSource(new KinesisEventSource(tape.stream, sourceProps));
+      return;
+    }
+    const streamConsumerName = Names.uniqueResourceName(this, { maxLength: 100 });
+    const streamConsumer = new StreamConsumer(this, 'FanOut', { stream: tape.stream, streamConsumerName });
+    this.handler.addEventSource(new KinesisConsumerEventSource(streamConsumer, sourceProps));
+  }
+}
+
+/** An hour is left for Lambda to read the batch once more, for the failure destination. */
+function recordAgeOf(retention: Duration): Duration {
+  const age = retention.minus(Duration.hours(1));
+  return age.toSeconds() < recordAgeMax.toSeconds() ? age : recordAgeMax;
+}

@@ -1,0 +1,110 @@
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
+import { type IEventBus, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
+import { SnsTopic } from 'aws-cdk-lib/aws-events-targets';
+import { type Grant, type IGrantable, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import { FilterOrPolicy, SubscriptionFilter, Topic } from 'aws-cdk-lib/aws-sns';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import type { Side } from '../core/signal.ts';
+import { acknowledge } from './acknowledge.ts';
+import { DataKey, grantDecrypt } from './data-key.ts';
+import { SignalBus } from './signal-bus.ts';
+
+export type SignalTopicProps = {
+  readonly bus: IEventBus;
+  /** @default a customer key of its own; EventBridge cannot use the key that AWS manages for SNS */
+  readonly encryptionKey?: IKey | undefined;
+  /** Of the queue of undelivered signals. @default it stays when the stack goes */
+  readonly removalPolicy?: RemovalPolicy | undefined;
+};
+
+/** Which signals a subscriber wants; what is left out does not matter. */
+export type SignalFilter = {
+  readonly symbols?: readonly string[];
+  readonly strategies?: readonly string[];
+  readonly side?: Side;
+};
+
+/** An SNS topic that carries every signal of the bus: its message is the CloudEvent, as JSON. */
+export class SignalTopic extends Construct {
+  readonly topic: Topic;
+  /** Signals that EventBridge could not give to the topic in 24 hours. */
+  readonly undelivered: Queue;
+  readonly encryptionKey: IKey;
+
+  constructor(scope: Construct, id: string, props: SignalTopicProps) {
+    super(scope, id);
+    const { bus, removalPolicy = RemovalPolicy.RETAIN } = props;
+    this.encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
+    this.topic = new Topic(this, 'Topic', { displayName: 'Tapeline signals', masterKey: this.encryptionKey, enforceSSL: true });
+    this.undelivered = new Queue(this, 'Undelivered', {
+      encryption: QueueEncryption.KMS,
+      encryptionMasterKey: this.encryptionKey,
+      enforceSSL: true,
+      retentionPeriod: Duration.days(14),
+      removalPolicy,
+    });
+    acknowledge.finding(this.undelivered, 'SQS3', 'it is the dead-letter queue of the rule');
+    this.#letEventBridgeEncrypt();
+    const rule = new Rule(this, 'Rule', { eventBus: bus, description: 'Every signal to the topic', eventPattern: SignalBus.pattern });
+    const message = RuleTargetInput.fromEventPath('$.detail');
+    rule.addTarget(
+      new SnsTopic(this.topic, { message, deadLetterQueue: this.undelivered, maxEventAge: Duration.hours(24), retryAttempts: 185 }),
+    );
+  }
+
+  /**
+   * The filter of a subscription to the topic, on the message itself: EventBridge gives a message no attributes.
+   *
+   *     topic.addSubscription(new LambdaSubscription(handler, { filterPolicyWithMessageBody: SignalTopic.filterOf({ symbols: ['IBM'] }) }))
+   *
+   * @throws Error for a filter that lets everything or nothing pass
+   */
+  static filterOf({ symbols, strategies, side }: SignalFilter): Record<string, FilterOrPolicy> {
+    const wanted = { symbol: symbols, strategy: strategies, side: side && [side] };
+    const given = Object.entries(wanted).flatMap(([field, allowlist]) => (allowlist === undefined ? [] : [{ field, allowlist }]));
+    for (const { field, allowlist } of given) {
+      if (allowlist.length === 0) throw new Error(`a filter on ${field} must name at least one, received none; leave it out to take all`);
+    }
+    if (given.length === 0) throw new Error('a filter must name symbols, strategies or a side; subscribe without one to take all signals');
+    const data = given.map(({ field, allowlist }) => [
+      field,
+      FilterOrPolicy.filter(SubscriptionFilter.stringFilter({ allowlist: [...allowlist] })),
+    ]);
+    return { data: FilterOrPolicy.policy(Object.fromEntries(data)) };
+  }
+
+  /** For a subscriber that makes its own subscription. */
+  grantSubscribe(grantee: IGrantable): Grant {
+    return this.topic.grantSubscribe(grantee);
+  }
+
+  /** For a subscribed queue or function that has to decrypt. */
+  grantDecrypt(grantee: IGrantable): void {
+    grantDecrypt(this.encryptionKey, grantee);
+  }
+
+  /** Messages that a subscriber's endpoint did not take. */
+  metricFailed(options?: MetricOptions): Metric {
+    return this.topic.metricNumberOfNotificationsFailed(options);
+  }
+
+  /** Above zero when signals did not reach the topic. */
+  metricUndelivered(options?: MetricOptions): Metric {
+    return this.undelivered.metricApproximateNumberOfMessagesVisible(options);
+  }
+
+  #letEventBridgeEncrypt(): void {
+    this.encryptionKey.addToResourcePolicy(
+      new PolicyStatement({
+        sid: 'EventBridgeToSignalTopic',
+        principals: [new ServicePrincipal('events.amazonaws.com')],
+        actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+        resources: ['*'],
+        conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
+      }),
+    );
+  }
+}

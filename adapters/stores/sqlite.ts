@@ -8,7 +8,6 @@ const schema = `
   CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY, bucket INTEGER NOT NULL, version INTEGER NOT NULL, signals TEXT NOT NULL, UNIQUE (bucket, version));
 `;
 
-const waitMs = 5_000;
 const sqliteBusy = 5;
 
 /** Checkpoints and outbox in one SQLite file. Committed means on the disk: `synchronous=FULL`. */
@@ -16,11 +15,13 @@ export class SqliteCheckpoints implements CheckpointStore {
   readonly #database: DatabaseSync;
 
   /** @throws StateInUse when another process has the file open, after waiting a little for it to end. */
-  constructor(file: string) {
+  constructor(file: string, { waitMs = 5_000 }: { readonly waitMs?: number } = {}) {
     this.#database = new DatabaseSync(file, { timeout: waitMs });
     try {
       // The lock goes with the process, also when it is killed: whoever has it is the one consumer of this state.
-      this.#database.exec(`PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; ${schema} COMMIT`);
+      this.#database.exec(
+        `PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; ${schema} COMMIT`,
+      );
     } catch (cause) {
       this.#database.close();
       if ((cause as { errcode?: number }).errcode === sqliteBusy) throw new StateInUse({ file, cause });

@@ -82,7 +82,8 @@ export function defineTapeline(config: TapelineConfig): TapelineConfig {
 
 /** The config with every default filled in. @throws ConfigError */
 export function pipelineOptionsOf(config: TapelineConfig): PipelineOptions {
-  if (typeof config !== 'object' || config === null || Array.isArray(config)) throw new ConfigError(`config must be an object, received "${String(config)}"`);
+  if (typeof config !== 'object' || config === null || Array.isArray(config))
+    throw new ConfigError(`config must be an object, received "${String(config)}"`);
   refuseUnknownKeys(config);
   const {
     interval = '1m',
@@ -140,7 +141,8 @@ const keys: Record<keyof TapelineConfig, true> = {
 
 function refuseUnknownKeys(config: TapelineConfig): void {
   for (const key of Object.keys(config)) {
-    if (!Object.hasOwn(keys, key)) throw new ConfigError(`config has no option "${key}"; did you mean "${nearestOf(key, Object.keys(keys))}"?`);
+    if (!Object.hasOwn(keys, key))
+      throw new ConfigError(`config has no option "${key}"; did you mean "${nearestOf(key, Object.keys(keys))}"?`);
   }
 }
 

@@ -40,7 +40,8 @@ const defaults: Guards = { cooldownMs: 0, minimumHoldMs: 0, dailyCap: Number.POS
 export function guardsOf(options: GuardOptions): Guards {
   const guards = { ...defaults, ...options };
   for (const name of Object.keys(guards)) {
-    if (!Object.hasOwn(defaults, name)) throw new RangeError(`guard must be one of ${Object.keys(defaults).join(', ')}, received "${name}"`);
+    if (!Object.hasOwn(defaults, name))
+      throw new RangeError(`guard must be one of ${Object.keys(defaults).join(', ')}, received "${name}"`);
   }
   for (const name of ['cooldownMs', 'minimumHoldMs'] as const) {
     if (!Number.isSafeInteger(guards[name]) || guards[name] < 0) {

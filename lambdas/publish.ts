@@ -19,8 +19,21 @@ export type PublishFact =
   /** It cannot be read, now or ever: it stays in the table until its time is over. */
   | { readonly kind: 'bad-item'; readonly item: string; readonly sequenceNumber: string; readonly reason: string };
 
+/** As Lambda's. @default there is time */
+type Context = { readonly getRemainingTimeInMillis: () => number };
+
 type StreamRecord = TableStreamEvent['Records'][number];
-type OutboxRecord = { readonly item: string; readonly sequenceNumber: string; readonly index: number; readonly json: string };
+type OutboxRecord = {
+  readonly partition: string;
+  readonly sort: string;
+  readonly sequenceNumber: string;
+  readonly json: string;
+};
+type Slice = { readonly records: OutboxRecord[]; readonly recordOf: Map<SignalEvent, OutboxRecord> };
+
+/** Events that are published before the clock is asked again, and the time that they may take when EventBridge asks to wait. */
+const sliceEvents = 200;
+const sliceMaxMs = 20_000;
 
 /**
  * Makes the handler of the table's stream: what a commit has put into the outbox goes to the bus. Anything else in the stream is passed over.
@@ -30,45 +43,64 @@ export function makePublisher({
   bus,
   source = '/tapeline',
   report = () => {},
-}: PublisherOptions): (event: TableStreamEvent) => Promise<StreamResponse> {
-  return async ({ Records }) => {
-    const records = Records.flatMap((record, index) => outboxRecordOf(record, index) ?? []);
-    const recordOf = new Map<SignalEvent, OutboxRecord>();
-    for (const record of inOrder(records)) {
-      const parsed = parseSignals(record.json);
-      if (!parsed.ok) report({ kind: 'bad-item', item: record.item, sequenceNumber: record.sequenceNumber, reason: parsed.reason });
-      else for (const signal of parsed.signals) recordOf.set(signalEventOf(signal, { source }), record);
+}: PublisherOptions): (event: TableStreamEvent, context?: Context) => Promise<StreamResponse> {
+  return async ({ Records }, context) => {
+    const open = new Set(Records.flatMap((record) => outboxRecordOf(record) ?? []));
+    for (const { records, recordOf } of slicesOf(commitsOf([...open]), eventsOf)) {
+      if (context !== undefined && context.getRemainingTimeInMillis() < sliceMaxMs) return comesAgain(open);
+      const unpublished = await bus.publish([...recordOf.keys()]);
+      report({ kind: 'published', events: recordOf.size - unpublished.length });
+      for (const { event, code, message } of unpublished) report({ kind: 'unpublished', signalId: event.id, code, message });
+      const failed = new Set(unpublished.map(({ event }) => recordOf.get(event)));
+      for (const record of records) if (!failed.has(record)) open.delete(record);
+      // What follows would come again anyway.
+      if (failed.size > 0) return comesAgain(open);
     }
-    if (recordOf.size === 0) return { batchItemFailures: [] };
-    const unpublished = await bus.publish([...recordOf.keys()]);
-    report({ kind: 'published', events: recordOf.size - unpublished.length });
-    for (const { event, code, message } of unpublished) report({ kind: 'unpublished', signalId: event.id, code, message });
-    return { batchItemFailures: firstOf(unpublished.map(({ event }) => recordOf.get(event) as OutboxRecord)) };
+    return { batchItemFailures: [] };
   };
+
+  function eventsOf(record: OutboxRecord): SignalEvent[] {
+    const parsed = parseSignals(record.json);
+    if (parsed.ok) return parsed.signals.map((signal) => signalEventOf(signal, { source }));
+    report({ kind: 'bad-item', item: `${record.partition}/${record.sort}`, sequenceNumber: record.sequenceNumber, reason: parsed.reason });
+    return [];
+  }
 }
 
 /** @throws TapelineError `stream-without-images` when the stream is set up so that no signal could ever be read from it. */
-function outboxRecordOf({ eventName, dynamodb }: StreamRecord, index: number): OutboxRecord | undefined {
-  const pk = dynamodb?.Keys?.['pk']?.S ?? '';
-  if (eventName !== 'INSERT' || !pk.startsWith('outbox#')) return undefined;
-  if (dynamodb?.NewImage === undefined) {
+function outboxRecordOf({ eventName, dynamodb }: StreamRecord): OutboxRecord | undefined {
+  const { Keys, NewImage, SequenceNumber = '' } = dynamodb ?? {};
+  const partition = Keys?.['pk']?.S ?? '';
+  if (eventName !== 'INSERT' || !partition.startsWith('outbox#')) return undefined;
+  if (NewImage === undefined) {
     throw new TapelineError("the table's stream must carry new images (StreamViewType NEW_IMAGE), received none", {
       code: 'stream-without-images',
     });
   }
-  const { Keys, NewImage, SequenceNumber = '' } = dynamodb;
-  return { item: `${pk}/${Keys?.['sk']?.S}`, sequenceNumber: SequenceNumber, index, json: NewImage['signals']?.S ?? '' };
+  return { partition, sort: Keys?.['sk']?.S ?? '', sequenceNumber: SequenceNumber, json: NewImage['signals']?.S ?? '' };
 }
 
-/** The items of one transaction may come in any order; their keys have the one that they were raised in. */
-function inOrder(records: readonly OutboxRecord[]): OutboxRecord[] {
-  return [...records].sort((a, b) => (a.item < b.item ? -1 : a.item > b.item ? 1 : 0));
+/** By commit, in the stream's order. The items of one transaction may come in any order; their keys have the one they were raised in. */
+function commitsOf(records: readonly OutboxRecord[]): OutboxRecord[][] {
+  const commits = Map.groupBy(records, ({ partition, sort }) => `${partition}/${sort.split('#', 1)[0]}`);
+  return [...commits.values()].map((parts) => parts.sort((a, b) => (a.sort < b.sort ? -1 : 1)));
 }
 
-function firstOf(records: readonly OutboxRecord[]): StreamResponse['batchItemFailures'] {
-  const first = records.reduce<OutboxRecord | undefined>(
-    (least, record) => (least === undefined || record.index < least.index ? record : least),
-    undefined,
-  );
-  return first === undefined ? [] : [{ itemIdentifier: first.sequenceNumber }];
+/** Whole commits, as many as make up a slice; each is read when its turn comes. */
+function* slicesOf(commits: readonly OutboxRecord[][], eventsOf: (record: OutboxRecord) => SignalEvent[]): Generator<Slice> {
+  let slice: Slice = { records: [], recordOf: new Map() };
+  for (const records of commits) {
+    slice.records.push(...records);
+    for (const record of records) for (const event of eventsOf(record)) slice.recordOf.set(event, record);
+    if (slice.recordOf.size < sliceEvents) continue;
+    yield slice;
+    slice = { records: [], recordOf: new Map() };
+  }
+  if (slice.recordOf.size > 0) yield slice;
+}
+
+/** What is open is in the stream's order. */
+function comesAgain(open: ReadonlySet<OutboxRecord>): StreamResponse {
+  const [first] = open;
+  return { batchItemFailures: first === undefined ? [] : [{ itemIdentifier: first.sequenceNumber }] };
 }

@@ -24,7 +24,7 @@ export type EventBridgeBusOptions = {
  * @see https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
  */
 const callMax = { entries: 10, bytes: 999_999 };
-const parallelMax = 4;
+const parallelMax = 8;
 const attemptsMax = 6;
 const backoff: Backoff = { baseMs: 100, maxMs: 2_000 };
 const passingCodes = new Set(['InternalFailure', 'InternalException', 'ThrottlingException']);
@@ -74,9 +74,12 @@ export class EventBridgeBus implements Bus {
   async #put(call: readonly Entry[], service: { isDown: boolean }): Promise<void> {
     let open = call;
     for (let attempt = 1; ; attempt++) {
-      if (service.isDown) return fail(open, { code: 'not-attempted', message: 'the service did not take the entries before this one' });
+      if (service.isDown) {
+        for (const entry of open)
+          entry.failure ??= { code: 'not-attempted', message: 'the service did not take the calls before this one' };
+        return;
+      }
       const { isTaken, retry } = await this.#putOnce(open);
-      if (retry.length === 0 && isTaken) return;
       if (retry.length === 0 || attempt === attemptsMax) {
         service.isDown ||= !isTaken;
         return;

@@ -76,7 +76,7 @@ describe('what publishes the outbox', () => {
     expect(await publish({ Records })).toEqual({ batchItemFailures: [{ itemIdentifier: Records[1]?.dynamodb?.SequenceNumber }] });
     expect(facts).toEqual([
       { kind: 'published', events: 6 },
-      ...['C', 'B'].map((symbol) => ({
+      ...['B', 'C'].map((symbol) => ({
         kind: 'unpublished',
         signalId: signalOf(symbol, 9).signalId,
         code: 'AccessDeniedException',
@@ -90,6 +90,28 @@ describe('what publishes the outbox', () => {
     const parts = [0, 1, 2].map((part) => outboxRecord({ version: 12, part, signals: [signalOf('A', part)] }));
     expect(await publish({ Records: parts.toReversed() })).toEqual({ batchItemFailures: [] });
     expect(fake.taken.map(({ data }) => data)).toEqual([0, 1, 2].map((window) => signalOf('A', window)));
+  });
+
+  it('stops after some hundred events when the time is nearly over, and goes on there', async () => {
+    reset();
+    const Records = Array.from({ length: 7 }, (_, i) =>
+      outboxRecord({ version: i + 1, signals: Array.from({ length: 90 }, (_, symbol) => signalOf(`S${symbol}`, i)) }),
+    );
+    const remainingMs = [40_000, 30_000, 19_999];
+    const context = { getRemainingTimeInMillis: () => remainingMs.shift() ?? 0 };
+    expect(await publish({ Records }, context)).toEqual({ batchItemFailures: [{ itemIdentifier: Records[6]?.dynamodb?.SequenceNumber }] });
+    expect(fake.taken).toHaveLength(6 * 90);
+    expect(await publish({ Records: Records.slice(6) })).toEqual({ batchItemFailures: [] });
+    expect(fake.taken).toHaveLength(7 * 90);
+  });
+
+  it('attempts nothing behind some hundred events of which one is not published', async () => {
+    reset({ judge: ({ id }) => (id === signalOf('S1', 1).signalId ? 'AccessDeniedException' : 'taken') });
+    const Records = Array.from({ length: 9 }, (_, i) =>
+      outboxRecord({ version: i + 1, signals: Array.from({ length: 90 }, (_, symbol) => signalOf(`S${symbol}`, i)) }),
+    );
+    expect(await publish({ Records })).toEqual({ batchItemFailures: [{ itemIdentifier: Records[1]?.dynamodb?.SequenceNumber }] });
+    expect(fake.taken).toHaveLength(3 * 90 - 2);
   });
 
   it('passes over everything in the stream that is no new outbox item', async () => {

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { type DynamoDBClient, paginateQuery, TransactionCanceledException } from '@aws-sdk/client-dynamodb';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Commit } from '../../../adapters/stores/checkpoints.ts';
 import { type CommitCost, DynamoDbCheckpoints, type DynamoDbCheckpointsOptions } from '../../../adapters/stores/dynamodb.ts';
 import type { Signal } from '../../../core/signal.ts';
@@ -62,6 +62,31 @@ describe.skipIf(local.kind === 'missing')(`DynamoDB${local.kind === 'missing' ? 
     );
   });
 
+  it('removes the chunks that another container has written', async () => {
+    const generation = randomUUID();
+    const [one, other] = [storeOf(generation), storeOf(generation)];
+    await one.commit([commitOf({})]);
+    await other.commit([commitOf({ expectedVersion: 1, state: new Uint8Array(1_000 * kb) })]);
+    expect(await sortKeysOf('bucket', generation)).toEqual(['state', 'state#0001', 'state#0002']);
+    await one.commit([commitOf({ expectedVersion: 2 })]);
+    expect(await sortKeysOf('bucket', generation)).toEqual(['state']);
+  });
+
+  it('reads what is there now, never a copy that lags behind', async () => {
+    const reads: unknown[] = [];
+    const watched = faultyClient(endpoint, [], async (command, next, input) => {
+      if (!command.startsWith('TransactWrite')) reads.push((input as { ConsistentRead?: boolean }).ConsistentRead);
+      return await next();
+    });
+    const generation = randomUUID();
+    await storeOf(generation).commit([commitOf({})]);
+    const store = storeOf(generation, { client: watched });
+    await store.commit([commitOf({ expectedVersion: 1 })]);
+    await store.load([0]);
+    await store.readOutbox(1);
+    expect(reads).toEqual(Array(18).fill(true));
+  });
+
   it('lets one of many commits of one version through', async () => {
     const generation = randomUUID();
     const results = await Promise.allSettled(
@@ -115,35 +140,37 @@ describe.skipIf(local.kind === 'missing')(`DynamoDB${local.kind === 'missing' ? 
     });
 
     it.each([
-      ['that covers other records', { sequenceNumber: '77' }],
+      ['that covers other records', { expectedVersion: 1, sequenceNumber: '77' }],
       ['that others have built on since', { expectedVersion: 0, sequenceNumber: '1' }],
+      ['that others have built on since, up to the same record', { expectedVersion: 0, sequenceNumber: '2' }],
     ])('is not one %s', async (_, changes) => {
       const generation = randomUUID();
       await storeOf(generation).commit([commitOf({})]);
       await storeOf(generation).commit([commitOf({ expectedVersion: 1 })]);
-      await expect(storeOf(generation).commit([commitOf({ expectedVersion: 1, ...changes })])).rejects.toMatchObject({
-        code: 'checkpoint-conflict',
-      });
+      await expect(storeOf(generation).commit([commitOf(changes)])).rejects.toMatchObject({ code: 'checkpoint-conflict' });
     });
   });
 
-  it('reads no state torn between two commits', async () => {
+  it.each([
+    ['one that is as large', [2_000, 2_000, 2_000]],
+    ['a smaller one, whose last chunks go', [2_000, 1_200, 100]],
+    ['a larger one', [1_200, 1_600, 2_000]],
+  ])('reads no state torn between its commit and %s', async (_, sizesKb) => {
     const generation = randomUUID();
     const writer = storeOf(generation);
-    const uniform = (version: number) => new Uint8Array((version % 2 === 0 ? 2_000 : 1_600) * kb).fill(version);
+    const uniform = (version: number) => new Uint8Array((sizesKb[version - 1] ?? 0) * kb).fill(version);
     await writer.commit([commitOf({ state: uniform(1) })]);
-    let pages = 0;
-    const interrupted = faultyClient(endpoint, [], async (command, next) => {
+    let version = 1;
+    const interrupted = faultyClient(endpoint, [], async (_command, next) => {
       const answer = await next();
-      // A state of this size comes in two pages, and there is a commit between the first two pairs of them.
-      if (command === 'QueryCommand' && pages++ % 2 === 0 && pages < 4) {
-        const version = (pages + 1) / 2;
+      // A state of this size comes in two pages or more: each of the first two reads gets the next commit behind its first page.
+      if ((answer as { output: { LastEvaluatedKey?: object } }).output.LastEvaluatedKey !== undefined && version < 3) {
         await writer.commit([commitOf({ expectedVersion: version, state: uniform(version + 1) })]);
+        version++;
       }
       return answer;
     });
     const [checkpoint] = await storeOf(generation, { client: interrupted }).load([0]);
-    expect(pages).toBeGreaterThan(4);
     expect(checkpoint).toEqual({ bucket: 0, version: 3, sequenceNumber: '3', state: uniform(3) });
   });
 
@@ -220,6 +247,26 @@ describe.skipIf(local.kind === 'missing')(`DynamoDB${local.kind === 'missing' ? 
       expect(await store.readOutbox(9)).toEqual(items.slice(1));
     });
 
+    it('gives the oldest first over all buckets, and never a version before the one it follows', async () => {
+      vi.useFakeTimers({ toFake: ['Date'] });
+      try {
+        const store = storeOf(randomUUID());
+        const commitAt = async (second: number, bucket: number, expectedVersion: number) => {
+          vi.setSystemTime(1_700_000_000_000 + second * 1000);
+          await store.commit([commitOf({ bucket, expectedVersion, signals: [signalOf(second)] })]);
+        };
+        await commitAt(20, 0, 0);
+        await commitAt(5, 0, 1); // the clock was set back
+        await commitAt(10, 1, 0);
+        await commitAt(30, 1, 1);
+        const items = await store.readOutbox(9);
+        expect(items.map(({ bucket, version }) => `${bucket}/${version}`)).toEqual(['1/1', '0/1', '0/2', '1/2']);
+        expect(await store.readOutbox(3)).toEqual(items.slice(0, 3));
+      } finally {
+        vi.useRealTimers();
+      }
+    });
+
     it('leaves out a version that is half removed', async () => {
       const generation = randomUUID();
       const store = storeOf(generation);
@@ -288,14 +335,14 @@ function signalOf(i: number): Signal {
 function faultyClient(
   endpoint: string,
   calls: string[],
-  fault: (command: string, next: () => Promise<unknown>) => Promise<unknown>,
+  fault: (command: string, next: () => Promise<unknown>, input: unknown) => Promise<unknown>,
 ): DynamoDBClient {
   const client = clientOf(endpoint);
   client.middlewareStack.add(
     (next, { commandName = '' }) =>
       async (args) => {
         calls.push(commandName);
-        return (await fault(commandName, () => next(args))) as Awaited<ReturnType<typeof next>>;
+        return (await fault(commandName, () => next(args), args.input)) as Awaited<ReturnType<typeof next>>;
       },
     { step: 'initialize', priority: 'high' },
   );

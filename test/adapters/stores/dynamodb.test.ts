@@ -7,6 +7,7 @@ import { type CommitCost, DynamoDbCheckpoints, type DynamoDbCheckpointsOptions }
 import type { Signal } from '../../../core/signal.ts';
 import { startDynamoDbLocal } from '../../aws/dynamodb-local.ts';
 import { clientOf, makeTable } from '../../aws/table.ts';
+import { checkpointStoreContract } from './contract.ts';
 
 const local = await startDynamoDbLocal();
 const tableName = 'tapeline';
@@ -25,6 +26,11 @@ describe.skipIf(local.kind === 'missing')(`DynamoDB${local.kind === 'missing' ? 
   /** As the store of another process: it shares nothing but the table. */
   const storeOf = (generation: string, options: Partial<DynamoDbCheckpointsOptions> = {}) =>
     new DynamoDbCheckpoints({ client, tableName, generation, bucketCount: 16, wait: async () => {}, ...options });
+
+  checkpointStoreContract('DynamoDB', async () => {
+    const generation = randomUUID();
+    return { store: storeOf(generation, { bucketCount: 5 }), reopen: async () => storeOf(generation, { bucketCount: 5 }) };
+  });
 
   /** The sort keys that a generation has in the bucket's partition of a kind. */
   const sortKeysOf = async (kind: 'bucket' | 'outbox', generation: string): Promise<string[]> => {

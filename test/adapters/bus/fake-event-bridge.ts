@@ -12,8 +12,8 @@ export type Verdict = 'taken' | string;
 export type FakeOptions = {
   /** @default every entry is taken */
   readonly judge?: (event: SignalEvent) => Verdict;
-  /** The status and error of a whole call, counted from 1; undefined for an answer. @default none */
-  readonly failCall?: (call: number) => { readonly status: number; readonly type: string } | 'cut' | undefined;
+  /** The status and error of a whole call, counted from 1, or what becomes of its connection; undefined for an answer. @default none */
+  readonly failCall?: (call: number) => { readonly status: number; readonly type: string } | 'cut' | 'silent' | undefined;
 };
 
 /** EventBridge as it is seen from outside: PutEvents over HTTP, and the limits of a call, on this machine. */
@@ -36,7 +36,8 @@ export class FakeEventBridge {
       for await (const chunk of request) chunks.push(chunk);
       const answer = fake.#answer(request.headers['x-amz-target'], Buffer.concat(chunks).toString());
       if (answer === 'cut') request.socket.destroy();
-      else response.writeHead(answer.status, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(answer.body));
+      else if (answer !== 'silent')
+        response.writeHead(answer.status, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(answer.body));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return fake;
@@ -44,7 +45,8 @@ export class FakeEventBridge {
 
   get client(): EventBridgeClient {
     const { port } = this.#server.address() as AddressInfo;
-    return new EventBridgeClient({ ...account, endpoint: `http://127.0.0.1:${port}` });
+    const requestHandler = { requestTimeout: 500, throwOnRequestTimeout: true };
+    return new EventBridgeClient({ ...account, endpoint: `http://127.0.0.1:${port}`, maxAttempts: 1, requestHandler });
   }
 
   reset(options: FakeOptions = {}): void {
@@ -58,12 +60,12 @@ export class FakeEventBridge {
     this.#server.closeAllConnections();
   }
 
-  #answer(target: string | string[] | undefined, body: string): { status: number; body: object } | 'cut' {
+  #answer(target: string | string[] | undefined, body: string): { status: number; body: object } | 'cut' | 'silent' {
     if (target !== 'AWSEvents.PutEvents') return refused(400, 'UnknownOperationException');
     const { Entries } = JSON.parse(body) as { Entries: PutEntry[] };
     this.calls.push(Entries);
     const failure = this.#options.failCall?.(this.calls.length);
-    if (failure === 'cut') return 'cut';
+    if (failure === 'cut' || failure === 'silent') return failure;
     if (failure !== undefined) return refused(failure.status, failure.type);
     if (Entries.length === 0 || Entries.length > 10 || sizeOf(Entries) >= 1_000_000) return refused(400, 'ValidationException');
     const results = Entries.map(({ Detail }) => this.#judge(JSON.parse(Detail) as SignalEvent));

@@ -13,6 +13,7 @@ function seriesOf(text: string): Map<string, { readonly timestamp: number; reado
   const messages: Message[] = text
     .trimEnd()
     .split('\n')
+    .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
   const updates = messages.flatMap(({ data }) =>
     data.flatMap(({ timestamp, content }) => content.map((update) => ({ timestamp, update }))),

@@ -10,7 +10,7 @@ import type { SimulationCounts } from '../../core/simulation.ts';
 import { runQuery } from '../../local/query.ts';
 import { tapePath } from '../../local/state-folder.ts';
 import type { Summary } from '../../local/summary.ts';
-import { cliPath, type Ended, factsOf, start, summaryOf, tapeline } from './tapeline.ts';
+import { cliPath, type Ended, factsOf, start, summaryOf, tapeline } from '../local/tapeline.ts';
 
 const pipeline = ['--interval', '5s', '--allowed-lateness', '240000', '--json'];
 const inputOf = (name: string) => ['--input', name, '--state', `state-of-${name}`];

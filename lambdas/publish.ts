@@ -31,9 +31,9 @@ type OutboxRecord = {
 };
 type Slice = { readonly records: OutboxRecord[]; readonly recordOf: Map<SignalEvent, OutboxRecord> };
 
-/** Events that are published before the clock is asked again, and the time that they may take when EventBridge asks to wait. */
+/** Events that are published before the clock is asked again, and the time that they take when every attempt of a call hangs. */
 const sliceEvents = 200;
-const sliceMaxMs = 20_000;
+const sliceMaxMs = 35_000;
 
 /**
  * Makes the handler of the table's stream: what a commit has put into the outbox goes to the bus. Anything else in the stream is passed over.
@@ -46,8 +46,11 @@ export function makePublisher({
 }: PublisherOptions): (event: TableStreamEvent, context?: Context) => Promise<StreamResponse> {
   return async ({ Records }, context) => {
     const open = new Set(Records.flatMap((record) => outboxRecordOf(record) ?? []));
+    let isBegun = false;
     for (const { records, recordOf } of slicesOf(commitsOf([...open]), eventsOf)) {
-      if (context !== undefined && context.getRemainingTimeInMillis() < sliceMaxMs) return comesAgain(open);
+      // The first slice goes however little time there is, or nothing ever would.
+      if (isBegun && context !== undefined && context.getRemainingTimeInMillis() < sliceMaxMs) return comesAgain(open);
+      isBegun = true;
       const unpublished = await bus.publish([...recordOf.keys()]);
       report({ kind: 'published', events: recordOf.size - unpublished.length });
       for (const { event, code, message } of unpublished) report({ kind: 'unpublished', signalId: event.id, code, message });

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   type CancellationReason,
   DeleteItemCommand,
@@ -158,11 +157,10 @@ export class DynamoDbCheckpoints implements CheckpointStore {
   /** The write units. A transaction that was done before, its answer lost, has the very head that it wants to write. */
   #transact(commit: Commit, TransactItems: TransactWriteItem[]): Promise<number> {
     const { bucket, expectedVersion, sequenceNumber } = commit;
-    const ClientRequestToken = randomUUID();
     return this.#attempt(bucket, async () => {
       try {
         const { ConsumedCapacity } = await this.#options.client.send(
-          new TransactWriteItemsCommand({ TransactItems, ClientRequestToken, ReturnConsumedCapacity: 'TOTAL' }),
+          new TransactWriteItemsCommand({ TransactItems, ReturnConsumedCapacity: 'TOTAL' }),
         );
         return (ConsumedCapacity ?? []).reduce((sum, { CapacityUnits = 0 }) => sum + CapacityUnits, 0);
       } catch (error) {

@@ -4,6 +4,8 @@ export type TableStreamEvent = {
     readonly eventName?: 'INSERT' | 'MODIFY' | 'REMOVE';
     readonly dynamodb?: {
       readonly SequenceNumber?: string;
+      /** When it was committed, in Unix seconds. */
+      readonly ApproximateCreationDateTime?: number;
       readonly Keys?: StreamImage;
       /** Absent when the item is gone, and when the stream is not set up to carry it. */
       readonly NewImage?: StreamImage;

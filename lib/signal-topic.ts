@@ -1,8 +1,8 @@
-import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { type IEventBus, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import { SnsTopic } from 'aws-cdk-lib/aws-events-targets';
-import { type Grant, type IGrantable, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { FilterOrPolicy, SubscriptionFilter, Topic } from 'aws-cdk-lib/aws-sns';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
@@ -47,7 +47,6 @@ export class SignalTopic extends Construct {
       removalPolicy,
     });
     acknowledge.finding(this.undelivered, 'SQS3', 'it is the dead-letter queue of the rule');
-    this.#letEventBridgeEncrypt();
     const rule = new Rule(this, 'Rule', { eventBus: bus, description: 'Every signal to the topic', eventPattern: SignalBus.pattern });
     const message = RuleTargetInput.fromEventPath('$.detail');
     rule.addTarget(
@@ -94,17 +93,5 @@ export class SignalTopic extends Construct {
   /** Above zero when signals did not reach the topic. */
   metricUndelivered(options?: MetricOptions): Metric {
     return this.undelivered.metricApproximateNumberOfMessagesVisible(options);
-  }
-
-  #letEventBridgeEncrypt(): void {
-    this.encryptionKey.addToResourcePolicy(
-      new PolicyStatement({
-        sid: 'EventBridgeToSignalTopic',
-        principals: [new ServicePrincipal('events.amazonaws.com')],
-        actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
-        resources: ['*'],
-        conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
-      }),
-    );
   }
 }

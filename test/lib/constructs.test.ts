@@ -1,0 +1,207 @@
+import { type App, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Match } from 'aws-cdk-lib/assertions';
+import { AttributeType, type ITable, StreamViewType, Table } from 'aws-cdk-lib/aws-dynamodb';
+import { EventBus, type IEventBus } from 'aws-cdk-lib/aws-events';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { SqsSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import { Queue } from 'aws-cdk-lib/aws-sqs';
+import { afterAll, describe, expect, it } from 'vitest';
+import { barTable as barsOnTheLaptop, lateTable as lateOnTheLaptop } from '../../adapters/history/duckdb-schema.ts';
+import { History } from '../../lib/history.ts';
+import { barsTable, lateTable, queries } from '../../lib/history-tables.ts';
+import { SignalBus } from '../../lib/signal-bus.ts';
+import { SignalConsumer } from '../../lib/signal-consumer.ts';
+import { SignalTopic } from '../../lib/signal-topic.ts';
+import { Tape } from '../../lib/tape.ts';
+import { ofType, removeFolders, statementsOf, type Synthesised, synthesise } from './synth.ts';
+
+afterAll(removeFolders);
+
+describe('a tape alone', () => {
+  it('has two shards, a day of retention and a key of its own, and stays when the stack goes', () => {
+    const { template } = alone((stack) => new Tape(stack, 'Tape'));
+    template.hasResource('AWS::Kinesis::Stream', {
+      Properties: { ShardCount: 2, RetentionPeriodHours: 24 },
+      DeletionPolicy: 'Retain',
+    });
+    template.resourceCountIs('AWS::KMS::Key', 1);
+  });
+
+  it('lets a feed write and a replay read, and no more', () => {
+    const { resources } = alone((stack) => {
+      const tape = new Tape(stack, 'Tape');
+      tape.grantWrite(new Role(stack, 'Feed', { assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com') }));
+      tape.grantRead(new Role(stack, 'Replay', { assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com') }));
+    });
+    const [feed, replay] = ofType(resources, 'AWS::IAM::Policy').map((policy) => statementsOf([policy]).flatMap(({ Action }) => Action));
+    expect(feed).toContain('kinesis:PutRecords');
+    expect(feed).not.toContain('kinesis:GetRecords');
+    expect(replay).toContain('kinesis:GetRecords');
+    expect(replay?.filter((action) => action.includes('Put') || action.includes('Generate'))).toEqual([]);
+  });
+});
+
+describe('a signal consumer alone', () => {
+  it('goes by its own settings, reads with a throughput of its own, and needs no history', () => {
+    const { template } = alone((stack) => {
+      const tape = new Tape(stack, 'Tape', { retention: Duration.days(365) });
+      new SignalConsumer(stack, 'Consumer', {
+        tape,
+        tumblingWindow: Duration.seconds(15),
+        hasEnhancedFanOut: true,
+        memorySizeMb: 3008,
+        reservedConcurrency: 4,
+        removalPolicy: RemovalPolicy.DESTROY,
+      });
+    });
+    template.hasResourceProperties('AWS::Lambda::Function', { MemorySize: 3008, ReservedConcurrentExecutions: 4 });
+    template.resourceCountIs('AWS::Kinesis::StreamConsumer', 1);
+    template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      EventSourceArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('FanOut'), 'ConsumerARN'] },
+      TumblingWindowInSeconds: 15,
+      // Lambda takes no more than seven days.
+      MaximumRecordAgeInSeconds: 604_800,
+    });
+    template.hasResource('AWS::DynamoDB::Table', { DeletionPolicy: 'Delete' });
+  });
+
+  it('names metrics by the service that emits them', () => {
+    let metric: unknown;
+    const { template } = alone((stack) => {
+      const consumer = new SignalConsumer(stack, 'Consumer', { tape: new Tape(stack, 'Tape') });
+      const { namespace, metricName, dimensions, statistic } = consumer.metric('watermarkLagMs');
+      metric = { namespace, metricName, dimensions, statistic };
+      expect(consumer.metric('trades').statistic).toBe('Sum');
+    });
+    expect(metric).toEqual({
+      namespace: 'Tapeline',
+      metricName: 'watermarkLagMs',
+      dimensions: { service: 'Alone/consume' },
+      statistic: 'Maximum',
+    });
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      Environment: { Variables: Match.objectLike({ POWERTOOLS_SERVICE_NAME: 'Alone/consume' }) },
+    });
+  });
+});
+
+describe('a signal bus alone', () => {
+  it('publishes from any table with a stream, keeps failed batches in a bucket of its own, and archives unless told not to', () => {
+    const { template } = alone((stack) => {
+      new SignalBus(stack, 'Signals', { table: tableIn(stack), generation: 'g2', archiveRetention: 'none' });
+    });
+    template.resourceCountIs('AWS::S3::Bucket', 1);
+    template.resourceCountIs('AWS::Events::Archive', 0);
+    template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      FilterCriteria: { Filters: [{ Pattern: Match.stringLikeRegexp('outbox#g2#') }] },
+    });
+  });
+});
+
+describe('a signal topic alone', () => {
+  const makeTopic = (stack: Stack) => new SignalTopic(stack, 'Topic', { bus: new EventBus(stack, 'Bus') as IEventBus });
+
+  it('refuses to be published to without TLS', () => {
+    const { template } = alone(makeTopic);
+    template.hasResourceProperties('AWS::SNS::TopicPolicy', {
+      PolicyDocument: {
+        Statement: Match.arrayWith([Match.objectLike({ Effect: 'Deny', Condition: { Bool: { 'aws:SecureTransport': 'false' } } })]),
+      },
+    });
+  });
+
+  it('filters subscriptions on the message, which is the event', () => {
+    const { template } = alone((stack) => {
+      const filterPolicyWithMessageBody = SignalTopic.filterOf({ symbols: ['IBM', 'SPY'], strategies: ['ema-cross'], side: 'buy' });
+      makeTopic(stack).topic.addSubscription(new SqsSubscription(new Queue(stack, 'Queue'), { filterPolicyWithMessageBody }));
+    });
+    template.hasResourceProperties('AWS::SNS::Subscription', {
+      FilterPolicyScope: 'MessageBody',
+      FilterPolicy: { data: { symbol: ['IBM', 'SPY'], strategy: ['ema-cross'], side: ['buy'] } },
+    });
+  });
+
+  it.each([
+    [{}, 'must name symbols, strategies or a side'],
+    [{ symbols: [] }, 'a filter on symbol must name at least one'],
+    [{ side: 'buy', strategies: [] } as const, 'a filter on strategy must name at least one'],
+  ])('refuses the filter %j', (filter, message) => {
+    expect(() => SignalTopic.filterOf(filter)).toThrow(message);
+  });
+});
+
+describe('a history alone', () => {
+  it('writes Parquet by day of arrival, from JSON with the names as we write them', () => {
+    const { template } = alone((stack) => new History(stack, 'History', { bufferingInterval: Duration.minutes(1) }));
+    template.resourceCountIs('AWS::KinesisFirehose::DeliveryStream', 2);
+    template.hasResourceProperties('AWS::KinesisFirehose::DeliveryStream', {
+      DeliveryStreamType: 'DirectPut',
+      ExtendedS3DestinationConfiguration: {
+        Prefix: 'bars/arrivalday=!{timestamp:yyyy-MM-dd}/',
+        ErrorOutputPrefix: 'failed/bars/!{firehose:error-output-type}/!{timestamp:yyyy-MM-dd}/',
+        BufferingHints: { IntervalInSeconds: 60, SizeInMBs: 64 },
+        DataFormatConversionConfiguration: {
+          Enabled: true,
+          InputFormatConfiguration: { Deserializer: { OpenXJsonSerDe: { CaseInsensitive: true } } },
+          OutputFormatConfiguration: { Serializer: { ParquetSerDe: { Compression: 'SNAPPY' } } },
+        },
+      },
+    });
+  });
+
+  it('has tables whose partitions follow from the calendar', () => {
+    const { resources } = alone((stack) => new History(stack, 'History'));
+    const [bars, late] = ofType(resources, 'AWS::Glue::Table').map(({ Properties }) => Properties.TableInput);
+    for (const table of [bars, late]) {
+      expect(table.PartitionKeys).toEqual([{ Name: 'arrivalday', Type: 'string' }]);
+      expect(table.Parameters).toMatchObject({ 'projection.enabled': 'true', 'projection.arrivalday.type': 'date' });
+    }
+    expect([bars.Name, late.Name]).toEqual(['bars', 'late']);
+  });
+
+  it.each([
+    [barsTable, barsOnTheLaptop],
+    [lateTable, lateOnTheLaptop],
+  ])('has the columns that the laptop has: $name', ({ columns }, laptop) => {
+    const types: Record<string, string> = { VARCHAR: 'string', BIGINT: 'bigint', DOUBLE: 'double' };
+    expect(columns).toEqual(laptop.columns.map(({ name, type }) => ({ name: name.toLowerCase(), type: types[String(type)] })));
+  });
+
+  it('bounds what a query may read, encrypts its answer and knows queries by name', () => {
+    const { template } = alone((stack) => new History(stack, 'History', { scannedMbMax: 5_000 }));
+    template.hasResourceProperties('AWS::Athena::WorkGroup', {
+      WorkGroupConfiguration: {
+        EnforceWorkGroupConfiguration: true,
+        BytesScannedCutoffPerQuery: 5_000_000_000,
+        ResultConfiguration: { EncryptionConfiguration: { EncryptionOption: 'SSE_KMS' } },
+      },
+    });
+    template.resourceCountIs('AWS::Athena::NamedQuery', queries.length);
+    for (const { sql } of queries) expect(sql).toContain("arrivalday >= date_format(current_date - interval '");
+  });
+
+  it('writes lines of JSON where there is no Glue', () => {
+    const { template } = alone((stack) => new History(stack, 'History', { format: 'json' }));
+    template.resourceCountIs('AWS::Glue::Table', 0);
+    template.allResourcesProperties('AWS::KinesisFirehose::DeliveryStream', {
+      ExtendedS3DestinationConfiguration: { CompressionFormat: 'GZIP', DataFormatConversionConfiguration: Match.absent() },
+    });
+  });
+});
+
+function alone(make: (stack: Stack) => unknown): Synthesised {
+  const makeAlone = (app: App) => {
+    const stack = new Stack(app, 'Alone');
+    make(stack);
+    return stack;
+  };
+  return synthesise(makeAlone, { checks: false });
+}
+
+function tableIn(stack: Stack): ITable {
+  return new Table(stack, 'Table', {
+    partitionKey: { name: 'pk', type: AttributeType.STRING },
+    sortKey: { name: 'sk', type: AttributeType.STRING },
+    stream: StreamViewType.NEW_IMAGE,
+  }) as ITable;
+}

@@ -1,0 +1,227 @@
+import { Duration } from 'aws-cdk-lib';
+import { Match } from 'aws-cdk-lib/assertions';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { signalEventType as publishedType } from '../../adapters/bus/signal-event.ts';
+import { ofType, removeFolders, type Resource, statementsOf, synthesisePipeline, type Synthesised } from './synth.ts';
+
+let stack: Synthesised;
+let emulated: Synthesised;
+
+beforeAll(() => {
+  stack = synthesisePipeline();
+  emulated = synthesisePipeline({ emulator: true });
+});
+afterAll(removeFolders);
+
+describe('the pipeline stack', () => {
+  it('has no finding of cdk-nag left, for AWS and for the emulator', () => {
+    expect(stack.findings).toEqual([]);
+    expect(emulated.findings).toEqual([]);
+  });
+
+  it('allows no action by a wildcard', () => {
+    const actions = statementsOf(stack.resources).flatMap(({ Action }) => Action);
+    expect(actions.length).toBeGreaterThan(20);
+    expect(actions.filter((action) => action.includes('*'))).toEqual([]);
+  });
+
+  it('allows actions on every resource only where the service knows none', () => {
+    const everywhere = statementsOf(stack.resources).filter(({ Resource }) => Resource.includes('*'));
+    const actions = new Set(everywhere.flatMap(({ Action }) => Action));
+    expect([...actions].sort()).toEqual(['dynamodb:ListStreams', 'xray:PutTelemetryRecords', 'xray:PutTraceSegments']);
+  });
+
+  it.each([
+    'AWS::DynamoDB::Table',
+    'AWS::Events::Archive',
+    'AWS::Glue::Database',
+    'AWS::Glue::Table',
+    'AWS::KMS::Key',
+    'AWS::Kinesis::Stream',
+    'AWS::Logs::LogGroup',
+    'AWS::S3::Bucket',
+    'AWS::SQS::Queue',
+  ])('keeps every %s when the stack goes', (type) => {
+    const kept = ofType(stack.resources, type);
+    expect(kept.length).toBeGreaterThan(0);
+    for (const { DeletionPolicy, UpdateReplacePolicy } of kept) expect([DeletionPolicy, UpdateReplacePolicy]).toEqual(['Retain', 'Retain']);
+  });
+
+  it('has no custom resource, and no function beside its own two', () => {
+    expect(stack.resources.filter(({ Type }) => Type.startsWith('Custom::') || Type === 'AWS::CloudFormation::CustomResource')).toEqual([]);
+    stack.template.resourceCountIs('AWS::Lambda::Function', 2);
+  });
+
+  it('closes every bucket to the public, encrypts it and refuses what is not TLS', () => {
+    const buckets = ofType(stack.resources, 'AWS::S3::Bucket');
+    expect(buckets).toHaveLength(3);
+    for (const { Properties } of buckets) {
+      expect(Object.values(Properties.PublicAccessBlockConfiguration)).toEqual([true, true, true, true]);
+      expect(Properties.BucketEncryption).toBeDefined();
+    }
+    stack.template.resourcePropertiesCountIs('AWS::S3::BucketPolicy', denyOf({ Bool: { 'aws:SecureTransport': 'false' } }), 3);
+    stack.template.resourcePropertiesCountIs('AWS::S3::BucketPolicy', denyOf({ NumericLessThan: { 's3:TlsVersion': 1.2 } }), 3);
+  });
+
+  it('encrypts tape, table, topic, queue and delivery with its one key, which is rotated', () => {
+    const keyArn = { 'Fn::GetAtt': [Match.stringLikeRegexp('^Key'), 'Arn'] };
+    stack.template.resourceCountIs('AWS::KMS::Key', 1);
+    stack.template.hasResourceProperties('AWS::KMS::Key', { EnableKeyRotation: true });
+    stack.template.hasResourceProperties('AWS::Kinesis::Stream', { StreamEncryption: { EncryptionType: 'KMS', KeyId: keyArn } });
+    stack.template.hasResourceProperties('AWS::DynamoDB::Table', { SSESpecification: { SSEEnabled: true, KMSMasterKeyId: keyArn } });
+    stack.template.hasResourceProperties('AWS::SNS::Topic', { KmsMasterKeyId: keyArn });
+    stack.template.hasResourceProperties('AWS::SQS::Queue', { KmsMasterKeyId: keyArn });
+    stack.template.allResourcesProperties('AWS::KinesisFirehose::DeliveryStream', {
+      DeliveryStreamEncryptionConfigurationInput: { KeyType: 'CUSTOMER_MANAGED_CMK', KeyARN: keyArn },
+    });
+  });
+
+  it('lets EventBridge use the key: without that, nothing reaches an encrypted topic', () => {
+    stack.template.hasResourceProperties('AWS::KMS::Key', {
+      KeyPolicy: {
+        Statement: Match.arrayWith([
+          Match.objectLike({
+            Effect: 'Allow',
+            Principal: { Service: 'events.amazonaws.com' },
+            Action: Match.arrayWith(['kms:Decrypt']),
+          }),
+        ]),
+      },
+    });
+  });
+
+  it('tells a person what it has made', () => {
+    const outputs = Object.keys(stack.template.findOutputs('*'));
+    expect(outputs.sort()).toEqual([
+      'CheckpointTable',
+      'HistoryBucket',
+      'HistoryWorkGroup',
+      'QuarantineBucket',
+      'SignalBusName',
+      'SignalTopicArn',
+      'TapeStream',
+    ]);
+  });
+
+  it('leaves out for the emulator what it lacks, and nothing else', () => {
+    const missing = /^AWS::(Glue|Athena|CloudWatch|Pipes|Timestream)::|^AWS::Events::Archive$|^Custom::/;
+    const typesOf = (resources: readonly Resource[]) => resources.map(({ Type }) => Type).sort();
+    expect(typesOf(emulated.resources)).toEqual(typesOf(stack.resources).filter((type) => !missing.test(type)));
+    expect(stack.resources.some(({ Type }) => missing.test(Type))).toBe(true);
+    for (const { DeletionPolicy } of ofType(emulated.resources, 'AWS::Kinesis::Stream')) expect(DeletionPolicy).toBe('Delete');
+  });
+
+  it('does without a history', () => {
+    const { resources, findings } = synthesisePipeline({ history: 'none' });
+    expect(findings).toEqual([]);
+    expect(ofType(resources, 'AWS::KinesisFirehose::DeliveryStream')).toEqual([]);
+    const names = ofType(resources, 'AWS::Lambda::Function').flatMap(({ Properties }) => Object.keys(Properties.Environment.Variables));
+    expect(names).not.toContain('BARS_STREAM');
+  });
+
+  it('gives the tape the shards and the retention that it is told', () => {
+    const { template } = synthesisePipeline({ shardCount: 'on-demand', tapeRetention: Duration.days(7) });
+    template.hasResourceProperties('AWS::Kinesis::Stream', {
+      StreamModeDetails: { StreamMode: 'ON_DEMAND' },
+      ShardCount: Match.absent(),
+      RetentionPeriodHours: 168,
+    });
+    template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      TumblingWindowInSeconds: 60,
+      MaximumRecordAgeInSeconds: 167 * 3600,
+    });
+  });
+});
+
+describe('the functions', () => {
+  it('run on Node 24 and arm64, traced, with source maps and logs that end', () => {
+    stack.template.allResourcesProperties('AWS::Lambda::Function', {
+      Runtime: 'nodejs24.x',
+      Architectures: ['arm64'],
+      TracingConfig: { Mode: 'Active' },
+      LoggingConfig: { LogGroup: Match.anyValue() },
+      Environment: { Variables: Match.objectLike({ NODE_OPTIONS: '--enable-source-maps', POWERTOOLS_METRICS_NAMESPACE: 'Tapeline' }) },
+    });
+    stack.template.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: 30 });
+  });
+
+  it('reads the tape in order, keeps no batch back and loses none', () => {
+    stack.template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      EventSourceArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^TapeStream'), 'Arn'] },
+      TumblingWindowInSeconds: 60,
+      ParallelizationFactor: 1,
+      BisectBatchOnFunctionError: false,
+      StartingPosition: 'TRIM_HORIZON',
+      // Until the tape forgets: an hour less than its 24.
+      MaximumRetryAttempts: Match.absent(),
+      MaximumRecordAgeInSeconds: 23 * 3600,
+      FunctionResponseTypes: Match.absent(),
+      DestinationConfig: { OnFailure: { Destination: { 'Fn::GetAtt': [Match.stringLikeRegexp('^SignalConsumerQuarantine'), 'Arn'] } } },
+    });
+  });
+
+  it('puts batches that were given up only into a bucket of this account', () => {
+    const guarded = statementsOf(stack.resources).filter(
+      ({ Action }) => Action.includes('s3:ListBucket') && Action.includes('s3:PutObject'),
+    );
+    expect(guarded).toHaveLength(2);
+    for (const { Condition } of guarded) {
+      expect(Condition).toEqual({ StringEquals: { 's3:ResourceAccount': { Ref: 'AWS::AccountId' } } });
+    }
+  });
+
+  it('publishes from inserts into the outbox of its generation, and from nothing else in the table', () => {
+    const mapping = ofType(stack.resources, 'AWS::Lambda::EventSourceMapping').find(({ Properties }) => Properties.FilterCriteria);
+    expect(mapping?.Properties).toMatchObject({
+      BatchSize: 100,
+      ParallelizationFactor: 1,
+      BisectBatchOnFunctionError: false,
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+      MaximumRecordAgeInSeconds: 23 * 3600,
+      StartingPosition: 'TRIM_HORIZON',
+    });
+    const [filter] = mapping?.Properties.FilterCriteria.Filters;
+    expect(JSON.parse(filter.Pattern)).toEqual({
+      eventName: ['INSERT'],
+      dynamodb: { Keys: { pk: { S: [{ prefix: 'outbox#1#' }] } } },
+    });
+  });
+
+  it('keeps checkpoints in a table with a stream of new images, a time to live and recovery to a point in time', () => {
+    stack.template.hasResourceProperties('AWS::DynamoDB::Table', {
+      KeySchema: [
+        { AttributeName: 'pk', KeyType: 'HASH' },
+        { AttributeName: 'sk', KeyType: 'RANGE' },
+      ],
+      BillingMode: 'PAY_PER_REQUEST',
+      StreamSpecification: { StreamViewType: 'NEW_IMAGE' },
+      TimeToLiveSpecification: { AttributeName: 'expiresAtSec', Enabled: true },
+      PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+    });
+  });
+});
+
+describe('delivery', () => {
+  it('archives and routes what the publisher puts on the bus', () => {
+    const pattern = { source: ['tapeline'], 'detail-type': [publishedType] };
+    stack.template.hasResourceProperties('AWS::Events::Archive', { EventPattern: pattern, RetentionDays: 30 });
+    stack.template.hasResourceProperties('AWS::Events::Rule', {
+      EventPattern: pattern,
+      State: 'ENABLED',
+      Targets: [
+        Match.objectLike({
+          Arn: { Ref: Match.stringLikeRegexp('^SignalTopic') },
+          InputPath: '$.detail',
+          RetryPolicy: { MaximumEventAgeInSeconds: 86_400, MaximumRetryAttempts: 185 },
+          DeadLetterConfig: { Arn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^SignalTopicUndelivered'), 'Arn'] } },
+        }),
+      ],
+    });
+    const variables = ofType(stack.resources, 'AWS::Lambda::Function').map(({ Properties }) => Properties.Environment.Variables);
+    expect(variables.find(({ BUS_NAME }) => BUS_NAME)?.BUS_SOURCE).toBe('tapeline');
+  });
+});
+
+function denyOf(condition: object): object {
+  return { PolicyDocument: { Statement: Match.arrayWith([Match.objectLike({ Effect: 'Deny', Condition: condition })]) } };
+}

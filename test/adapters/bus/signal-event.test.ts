@@ -4,8 +4,9 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseSignals } from '../../../adapters/bus/parse-signals.ts';
-import { signalEventOf, signalSchemaId } from '../../../adapters/bus/signal-event.ts';
+import { signalEventOf, signalEventType, signalSchemaId } from '../../../adapters/bus/signal-event.ts';
 import type { Signal } from '../../../core/signal.ts';
+import { signalEventType as deployedType } from '../../../lib/signal-event.ts';
 import breakout from '../../../strategies/breakout.ts';
 import emaCross from '../../../strategies/ema-cross.ts';
 import { foldWhole } from '../../core/support/facts.ts';
@@ -133,6 +134,10 @@ describe('the event of a signal', () => {
     ['beyond all dates', 8_640_000_000_060_000],
   ])('has no time %s, which RFC 3339 cannot say', (_, windowEndMs) => {
     expect(eventOf('A', 0, { windowEndMs })).not.toHaveProperty('time');
+  });
+
+  it('has the type that the rules of the deployment match on', () => {
+    expect(signalEventType).toBe(deployedType);
   });
 
   it('is the same event however often it is made', () => {

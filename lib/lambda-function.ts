@@ -71,7 +71,8 @@ export class LambdaFunction extends NodejsFunction {
         mainFields: ['module', 'main'],
         minify: true,
         sourceMap: true,
-        sourceMapMode: SourceMapMode.EXTERNAL,
+        // Linked: without the comment at its end, Node does not find the map.
+        sourceMapMode: SourceMapMode.DEFAULT,
         sourcesContent: false,
         // What runs is what was tested, not the clients that the runtime has today; without the parts that look for credentials elsewhere.
         externalModules: otherCredentials,

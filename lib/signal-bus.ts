@@ -37,8 +37,8 @@ export type SignalBusProps = {
 
 /** A DynamoDB stream remembers for 24 hours. */
 const recordAgeMax = Duration.hours(23);
-/** A full batch is 10 calls of 10 entries for each 100 signals, and EventBridge may ask to wait. */
-const timeout = Duration.minutes(1);
+/** Three slices of events at their slowest, when each attempt of each call hangs. */
+const timeout = Duration.minutes(2);
 
 /** Publishes signals: a Lambda function on the outbox of the checkpoint table, and the EventBridge bus that it puts them on. */
 export class SignalBus extends Construct {

@@ -45,8 +45,8 @@ export type SignalConsumerProps = {
 const quarantinePrefix = 'quarantine/';
 /** The longest that Lambda takes. */
 const recordAgeMax = Duration.days(7);
-/** Ten times what a full batch has ever taken, still less than a person waits. */
-const timeout = Duration.minutes(1);
+/** Longer than all attempts of an adapter that gives up, so that its error says why, and not the end of the time. */
+const timeout = Duration.minutes(3);
 
 /** Folds the tape: a Lambda function on the stream, the table with its checkpoints and signals, and a bucket for what could not be read. */
 export class SignalConsumer extends Construct {

@@ -21,7 +21,7 @@ export function publishLineOf(facts: readonly PublishFact[]): PublishLine {
 /** From the oldest commit of the batch, which DynamoDB dates to the second, until `nowMs`. */
 export function publishDelayMsOf({ Records }: TableStreamEvent, nowMs: number): number | undefined {
   const committedMs = Records.flatMap(({ dynamodb }) => {
-    const { ApproximateCreationDateTime: seconds } = (dynamodb ?? {}) as { readonly ApproximateCreationDateTime?: number };
+    const { ApproximateCreationDateTime: seconds } = dynamodb ?? {};
     return seconds === undefined ? [] : [seconds * 1000];
   });
   return committedMs.length === 0 ? undefined : Math.max(0, nowMs - Math.min(...committedMs));

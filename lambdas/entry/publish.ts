@@ -15,10 +15,10 @@ const bus = new EventBridgeBus({
 });
 
 /** Lambda's handler of the table's stream. */
-export const handler = observed('publish', async (event: TableStreamEvent) => {
+export const handler = observed('publish', async (event: TableStreamEvent, context?: Parameters<ReturnType<typeof makePublisher>>[1]) => {
   const facts: PublishFact[] = [];
   const publish = makePublisher({ bus, source: environment.SIGNAL_SOURCE, report: (fact) => facts.push(fact) });
-  const response = await publish(event);
+  const response = await publish(event, context);
   const line = publishLineOf(facts);
   metrics.addMetric('published', 'Count', line.published);
   metrics.addMetric('unpublished', 'Count', line.unpublished);

@@ -11,15 +11,18 @@ const tracer = new Tracer();
  * Runs the handler in a segment of its own, and sends its metrics also when it fails. What it throws is not logged here: the Lambda runtime
  * does, once, with the stack.
  */
-export function observed<Event, Answer>(name: string, handle: (event: Event) => Promise<Answer>): (event: Event) => Promise<Answer> {
-  return async (event) => {
+export function observed<Args extends unknown[], Answer>(
+  name: string,
+  handle: (...args: Args) => Promise<Answer>,
+): (...args: Args) => Promise<Answer> {
+  return async (...args) => {
     const parent = tracer.getSegment();
     const segment = parent?.addNewSubsegment(`## ${name}`);
     if (segment) tracer.setSegment(segment);
     tracer.annotateColdStart();
     metrics.captureColdStartMetric();
     try {
-      return await handle(event);
+      return await handle(...args);
     } catch (error) {
       tracer.addErrorAsMetadata(error as Error);
       throw error;

@@ -171,8 +171,10 @@ describe('the functions', () => {
   });
 
   it('publishes from inserts into the outbox of its generation, and from nothing else in the table', () => {
-    const mapping = ofType(stack.resources, 'AWS::Lambda::EventSourceMapping').find(({ Properties }) => Properties.FilterCriteria);
-    expect(mapping?.Properties).toMatchObject({
+    const [mapping] = ofType(stack.resources, 'AWS::Lambda::EventSourceMapping').filter(({ Properties }) => Properties.FilterCriteria) as [
+      Resource,
+    ];
+    expect(mapping.Properties).toMatchObject({
       BatchSize: 100,
       ParallelizationFactor: 1,
       BisectBatchOnFunctionError: false,
@@ -180,7 +182,7 @@ describe('the functions', () => {
       MaximumRecordAgeInSeconds: 23 * 3600,
       StartingPosition: 'TRIM_HORIZON',
     });
-    const [filter] = mapping?.Properties.FilterCriteria.Filters;
+    const [filter] = mapping.Properties.FilterCriteria.Filters;
     expect(JSON.parse(filter.Pattern)).toEqual({
       eventName: ['INSERT'],
       dynamodb: { Keys: { pk: { S: [{ prefix: 'outbox#1#' }] } } },

@@ -1,0 +1,95 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { FirehoseClient } from '@aws-sdk/client-firehose';
+import { account } from '../../aws/table.ts';
+
+type Call = { readonly stream: string; readonly records: readonly string[]; readonly bytes: number };
+
+export type FakeOptions = {
+  /** The error code of one record, counted from 0 over all calls; undefined where it is taken. @default every record is taken */
+  readonly judge?: (record: number) => string | undefined;
+  /** The error of a whole call, counted from 1; undefined for an answer. @default none */
+  readonly failCall?: (call: number) => { readonly status: number; readonly type: string } | 'cut' | undefined;
+};
+
+/** Firehose as it is seen from outside: PutRecordBatch over HTTP, and the limits of a call, on this machine. */
+export class FakeFirehose {
+  readonly calls: Call[] = [];
+  /** Rows that were taken, by stream, in order. */
+  readonly taken = new Map<string, unknown[]>();
+  readonly #server: Server;
+  #options: FakeOptions = {};
+  #records = 0;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async start(): Promise<FakeFirehose> {
+    const server = createServer();
+    const fake = new FakeFirehose(server);
+    server.on('request', async (request, response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk);
+      const answer = fake.#answer(request.headers['x-amz-target'], Buffer.concat(chunks).toString());
+      if (answer === 'cut') request.socket.destroy();
+      else response.writeHead(answer.status, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(answer.body));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return fake;
+  }
+
+  get client(): FirehoseClient {
+    const { port } = this.#server.address() as AddressInfo;
+    return new FirehoseClient({ ...account, maxAttempts: 1, endpoint: `http://127.0.0.1:${port}` });
+  }
+
+  reset(options: FakeOptions = {}): void {
+    this.#options = options;
+    this.#records = 0;
+    this.calls.length = 0;
+    this.taken.clear();
+  }
+
+  stop(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  #answer(target: string | string[] | undefined, body: string): { status: number; body: object } | 'cut' {
+    if (target !== 'Firehose_20150804.PutRecordBatch') return refused(400, 'UnknownOperationException');
+    const { DeliveryStreamName, Records } = JSON.parse(body) as { DeliveryStreamName: string; Records: { Data: string }[] };
+    const records = Records.map(({ Data }) => Buffer.from(Data, 'base64').toString());
+    const bytes = records.reduce((sum, record) => sum + Buffer.byteLength(record), 0);
+    this.calls.push({ stream: DeliveryStreamName, records, bytes });
+    const failure = this.#options.failCall?.(this.calls.length);
+    if (failure === 'cut') return 'cut';
+    if (failure !== undefined) return refused(failure.status, failure.type);
+    const isTooMuch = records.length > 500 || bytes > 4 * 1024 * 1024 || records.some((record) => Buffer.byteLength(record) > 1_000 * 1024);
+    if (records.length === 0 || isTooMuch) return refused(400, 'InvalidArgumentException');
+    const responses = records.map((record) => this.#take(DeliveryStreamName, record));
+    return {
+      status: 200,
+      body: { FailedPutCount: responses.filter((response) => 'ErrorCode' in response).length, RequestResponses: responses },
+    };
+  }
+
+  #take(stream: string, record: string): object {
+    const code = this.#options.judge?.(this.#records++);
+    if (code !== undefined) return { ErrorCode: code, ErrorMessage: `as told: ${code}` };
+    const rows = this.taken.get(stream) ?? [];
+    // Documents one after the other, as Firehose splits them.
+    rows.push(
+      ...record
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown),
+    );
+    this.taken.set(stream, rows);
+    return { RecordId: `record-${this.#records}` };
+  }
+}
+
+function refused(status: number, type: string): { status: number; body: object } {
+  return { status, body: { __type: type, message: `as told: ${type}` } };
+}

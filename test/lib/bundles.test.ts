@@ -1,0 +1,82 @@
+import { execFile } from 'node:child_process';
+import { globSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { removeFolders, synthesisePipeline } from './synth.ts';
+
+const run = promisify(execFile);
+const bytesMax = 500_000;
+
+/** The two bundles, as they are uploaded. */
+let bundles: { readonly consume: string; readonly publish: string };
+
+beforeAll(() => {
+  const { folder } = synthesisePipeline({}, { bundles: true, checks: false });
+  const files = globSync('asset.*/index.mjs', { cwd: folder }).map((file) => join(folder, file));
+  const fileWith = (text: string) => files.find((file) => readFileSync(file, 'utf8').includes(text)) as string;
+  bundles = { consume: fileWith('QUARANTINE_BUCKET'), publish: fileWith('SIGNAL_SOURCE') };
+});
+afterAll(removeFolders);
+
+describe.each(['consume', 'publish'] as const)('the bundle of %s', (name) => {
+  it('is below 500 KB, with its source map beside it', () => {
+    expect(statSync(bundles[name]).size).toBeLessThan(bytesMax);
+    expect(statSync(`${bundles[name]}.map`).size).toBeGreaterThan(0);
+    expect(readFileSync(bundles[name], 'utf8').trimEnd().slice(-100)).toContain('//# sourceMappingURL=index.mjs.map');
+  });
+
+  it('handles a batch without records by itself, as Lambda runs it', async () => {
+    const { answer, log } = await invoke(name, { Records: [] }, environmentOf[name]);
+    expect(answer).toEqual(name === 'consume' ? { state: { buckets: {} }, batchItemFailures: [] } : { batchItemFailures: [] });
+    const line = log.find(({ message }) => message === (name === 'consume' ? 'batch folded' : 'signals published'));
+    expect(line).toMatchObject({ level: 'INFO', service: `Tapeline/${name}` });
+    expect(log.find((entry) => '_aws' in entry && (name === 'consume' ? 'trades' : 'published') in entry)).toBeDefined();
+  });
+
+  it('says which variables it lacks', async () => {
+    const [lacking] = Object.keys(environmentOf[name]) as [string];
+    const { [lacking]: _, ...rest } = environmentOf[name];
+    await expect(invoke(name, { Records: [] }, rest)).rejects.toThrow(
+      `the function needs the environment variables ${lacking}, received none`,
+    );
+  });
+});
+
+const lambda = {
+  AWS_REGION: 'eu-central-1',
+  AWS_ACCESS_KEY_ID: 'test',
+  AWS_SECRET_ACCESS_KEY: 'test',
+  AWS_LAMBDA_FUNCTION_NAME: 'function',
+  AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x',
+  LAMBDA_TASK_ROOT: '/var/task',
+  _X_AMZN_TRACE_ID: 'Root=1-67891233-abcdef012345678912345678;Parent=463ac35c9f6413ad;Sampled=0',
+  POWERTOOLS_METRICS_NAMESPACE: 'Tapeline',
+};
+
+const environmentOf: Record<'consume' | 'publish', Record<string, string>> = {
+  consume: {
+    TABLE_NAME: 'table',
+    QUARANTINE_BUCKET: 'bucket',
+    QUARANTINE_DOMAIN: 'bucket.s3.eu-central-1.amazonaws.com',
+    QUARANTINE_PREFIX: 'quarantine/',
+    BARS_STREAM: 'bars',
+    LATE_STREAM: 'late',
+  },
+  publish: { BUS_NAME: 'bus', BUS_SOURCE: 'tapeline', SIGNAL_SOURCE: '/tapeline/Tapeline' },
+};
+
+async function invoke(name: 'consume' | 'publish', event: object, environment: Record<string, string>) {
+  const code = `
+    const { handler } = await import(${JSON.stringify(bundles[name])});
+    process.stderr.write(JSON.stringify(await handler(${JSON.stringify(event)})));
+  `;
+  const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', code], {
+    env: { ...lambda, ...environment, POWERTOOLS_SERVICE_NAME: `Tapeline/${name}` },
+  });
+  const log = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  return { answer: JSON.parse(stderr) as unknown, log };
+}

@@ -1,9 +1,25 @@
 import { csv } from '../adapters/feeds/csv.ts';
-import type { LineFeedFormat } from '../adapters/feeds/lines.ts';
+import type { FeedFormat } from '../adapters/feeds/feed.ts';
 import { ndjson } from '../adapters/feeds/ndjson.ts';
 import { TradeBatch } from '../core/trade.ts';
+import { against, type Suite } from './suite.ts';
 
-export type FeedMeasure = { readonly name: string; readonly lines: number; readonly bytesPerLine: number; readonly nsPerLine: number };
+/** Lines to the trade batch, without bars, each against `JSON.parse` of the same lines cut from one text. */
+export const feedRows: Suite = {
+  name: 'feeds',
+  summary: 'ndjson and csv lines to trades, against JSON.parse of each line',
+  run: async ({ tradeCount, progress }) => {
+    progress('reading lines');
+    const measures = benchFeeds({ lineCount: Math.min(tradeCount, 1_000_000) });
+    const nsOf = (name: string) => measures.find((measure) => measure.name === name)?.nsPerLine ?? Number.NaN;
+    const peer = 'JSON.parse of each line';
+    return ['ndjson', 'ndjson, with tradeId', 'ndjson, with tradeId and conditions'].map((name) =>
+      against(`${name} / JSON.parse`, nsOf(name), nsOf(name.replace('ndjson', peer)), undefined, 'ns/line'),
+    );
+  },
+};
+
+type FeedMeasure = { readonly name: string; readonly lines: number; readonly bytesPerLine: number; readonly nsPerLine: number };
 
 type Case = { readonly name: string; readonly text: string; readonly read: (bytes: Uint8Array) => number };
 
@@ -12,7 +28,7 @@ const chunkBytes = 262_144;
 const rounds = 5;
 
 /** Nanoseconds a line, from bytes to the trade batch; the best of five rounds, the cases taken in turn. */
-export function benchFeeds({ lineCount = 1_000_000 }: { readonly lineCount?: number } = {}): readonly FeedMeasure[] {
+function benchFeeds({ lineCount = 1_000_000 }: { readonly lineCount?: number } = {}): readonly FeedMeasure[] {
   const plain = linesOf(lineCount, ndjsonLine);
   const withIds = linesOf(lineCount, ndjsonLineWithId);
   const withConditions = linesOf(lineCount, ndjsonLineWithConditions);
@@ -45,7 +61,7 @@ export function benchFeeds({ lineCount = 1_000_000 }: { readonly lineCount?: num
   }));
 }
 
-function decode(format: LineFeedFormat, bytes: Uint8Array): number {
+function decode(format: FeedFormat, bytes: Uint8Array): number {
   const decoder = format.decoder();
   const out = { trades: new TradeBatch(), rejected: [] };
   let trades = 0;
@@ -134,5 +150,3 @@ function randomFrom(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
 }
-
-if (import.meta.main) for (const measure of benchFeeds()) console.log(JSON.stringify(measure));

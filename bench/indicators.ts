@@ -8,8 +8,29 @@ import { ema } from '../core/indicators/ema.ts';
 import { macd } from '../core/indicators/macd.ts';
 import { Program, publish, type Series, SlotLayout, type Step } from '../core/indicators/program.ts';
 import { rsi } from '../core/indicators/rsi.ts';
+import type { Suite } from './suite.ts';
 
-export type IndicatorBench = {
+/** Ours against trading-signals, in million updates a second, and how far the answers are apart. */
+export const indicatorRows: Suite = {
+  name: 'indicators',
+  summary: 'EMA, RSI, ATR, MACD and Bollinger, against trading-signals',
+  run: async ({ rounds, progress }) => {
+    progress('updating');
+    return benchIndicators({ rounds }).map(({ name, symbolCount, ours, tradingSignals, timesFaster, differenceMax }) => {
+      if (!(differenceMax < 1e-6)) throw new Error(`${name}: answers must be the same, they differ by ${differenceMax}`);
+      return {
+        what: `${name}, ${symbolCount.toLocaleString('en')} ${symbolCount === 1 ? 'symbol' : 'symbols'} / trading-signals`,
+        ours,
+        theirs: tradingSignals,
+        unit: 'M updates/s',
+        ratio: timesFaster,
+        goal: { atLeast: 1, aim: 2 },
+      };
+    });
+  },
+};
+
+type IndicatorBench = {
   readonly name: string;
   readonly symbolCount: number;
   /** Million updates a second in the fastest round: what else the machine does slows the others. */
@@ -26,7 +47,7 @@ export type IndicatorBench = {
  * compiled into that loop, so for the smallest that is measured too. Everybody takes turns in every round; the values are dealt to one
  * symbol, then to as many as the market has. Answers are compared on a pass of their own.
  */
-export function benchIndicators({ valueCount = 1_000_000, rounds = 9, symbolCounts = [1, 1_500] } = {}): IndicatorBench[] {
+function benchIndicators({ valueCount = 1_000_000, rounds = 9, symbolCounts = [1, 1_500] } = {}): IndicatorBench[] {
   const candles = randomCandles(valueCount);
   return symbolCounts.flatMap((symbolCount) => {
     const differences = contests.map((contest) => differenceMaxOf(contest, candles, symbolCount));
@@ -208,18 +229,4 @@ function secondsOf(run: Run, candles: Candles): number {
   const startMs = performance.now();
   run(candles);
   return (performance.now() - startMs) / 1_000;
-}
-
-if (import.meta.main) {
-  for (const { name, symbolCount, ours, tradingSignals, timesFaster, differenceMax } of benchIndicators()) {
-    const columns = [
-      name.padEnd(16),
-      `${symbolCount} symbols`.padEnd(12),
-      `${ours.toFixed(1).padStart(6)} M/s`,
-      `trading-signals ${tradingSignals.toFixed(1).padStart(6)} M/s`,
-      `${timesFaster.toFixed(1)}x`,
-      `difference ${differenceMax.toExponential(1)}`,
-    ];
-    process.stdout.write(`${columns.join('  ')}\n`);
-  }
 }

@@ -1,0 +1,63 @@
+import { answerOf, foldRecords, pipelineFor, statesOf } from './fold.ts';
+import { framesOf, linesOf, type Market, makeMarket, type PackedRecord } from './market.ts';
+import { race } from './race.ts';
+import { addParsed, type JsonTrade } from './parsed.ts';
+import { assertSame } from './answer.ts';
+import { against, type Measure, type Settings, type Suite } from './suite.ts';
+
+/**
+ * Packed frames to one-minute bars, against `JSON.parse` of the same trades as lines, which makes no bars. Ours has the checksum, the
+ * dictionary, the watermark, the late check and bars given out in it, and with ids the search for repeats.
+ */
+export const packed: Suite = {
+  name: 'packed',
+  summary: 'packed frames to bars, against bare JSON.parse',
+  run: async (settings) => {
+    const market = makeMarket(settings);
+    return [
+      ...(await measure(market, settings, { withIds: false, fields: 'symbol, time, price, size', goal: { atLeast: 15, aim: 30 } })),
+      ...(await measure(market, settings, { withIds: true, fields: 'and tradeId; ours looks for repeats', goal: undefined })),
+    ];
+  },
+};
+
+type Variant = { readonly withIds: boolean; readonly fields: string; readonly goal: Measure['goal'] };
+
+async function measure(market: Market, { rounds, progress }: Settings, { withIds, fields, goal }: Variant): Promise<Measure[]> {
+  progress(`making ${market.count} lines and frames`);
+  const lines = linesOf(market, { withIds });
+  const records = framesOf(market, { withIds });
+  progress('comparing the bars');
+  assertSame('JSON.parse, put into bars one by one', parsedAnswer(lines), answerOf(records));
+  const pipeline = pipelineFor();
+  const contenders = [
+    { name: 'ours', run: () => foldRecords(statesOf(pipeline), records) },
+    { name: 'JSON.parse', run: () => parseAll(lines) },
+  ];
+  const [oursNs = Number.NaN, theirsNs = Number.NaN] = await race(contenders, { rounds, count: market.count, progress });
+  const bytesPerTrade = bytesOf(records) / market.count;
+  return [
+    against(`packed to 1m bars / JSON.parse (${fields})`, oursNs, theirsNs, goal),
+    { what: `a packed frame (${fields.split(';')[0]})`, ours: bytesPerTrade, theirs: lineBytes(lines), unit: 'bytes/trade' },
+  ];
+}
+
+function parseAll(lines: readonly string[]): unknown {
+  let last: unknown;
+  for (let i = 0; i < lines.length; i++) last = JSON.parse(lines[i] as string);
+  return last;
+}
+
+function parsedAnswer(lines: readonly string[]) {
+  const answer = new Map();
+  for (const line of lines) addParsed(answer, JSON.parse(line) as JsonTrade);
+  return answer;
+}
+
+function bytesOf(records: readonly PackedRecord[]): number {
+  return records.reduce((sum, { data }) => sum + data.length, 0);
+}
+
+function lineBytes(lines: readonly string[]): number {
+  return lines.reduce((sum, line) => sum + line.length + 1, 0) / lines.length;
+}

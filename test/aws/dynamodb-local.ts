@@ -2,7 +2,8 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 
 const setUp = join(import.meta.dirname, 'dynamodb-local');
 const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'tapeline', 'dynamodb-local');
@@ -17,25 +18,35 @@ export type DynamoDbLocal =
  * `missing` where there is no Java or no Maven, or where Maven cannot reach its repository.
  */
 export async function startDynamoDbLocal(): Promise<DynamoDbLocal> {
-  if (!run('java', ['-version'])) return { kind: 'missing', reason: 'DynamoDB Local needs Java 17 or newer' };
   const home = join(cache, digestOf(['pom.xml', 'LoopbackDynamoDb.java']));
-  if (!existsSync(home)) {
-    if (!run('javac', ['-version'])) return { kind: 'missing', reason: 'DynamoDB Local needs a JDK to be set up' };
-    if (!run('mvn', ['-version'])) return { kind: 'missing', reason: 'DynamoDB Local comes from Maven, which is not installed' };
-    if (!install(home)) return { kind: 'missing', reason: 'Maven could not fetch DynamoDB Local' };
+  const reason = run('java', ['-version']) ? setUpOnce(home) : 'it needs Java 17 or newer';
+  if (reason !== undefined) {
+    console.warn(`skipped: the tests on DynamoDB Local (${reason})`);
+    return { kind: 'missing', reason };
   }
   // Only a light compiler: what runs for seconds is not worth the heavy one's work.
   const java = spawn(
     'java',
     ['-XX:TieredStopAtLevel=1', '-cp', `${join(home, 'classes')}${delimiter}${join(home, 'jars', '*')}`, 'LoopbackDynamoDb'],
-    {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      // It leaves a file where it runs.
-      cwd: home,
-    },
+    { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   const endpoint = await endpointOf(java);
   return { kind: 'running', endpoint, stop: () => java.kill('SIGKILL') };
+}
+
+/** Why it cannot be set up, if it is not. Of several test files one does it, and the others wait: a lock goes with its process. */
+function setUpOnce(home: string): string | undefined {
+  if (existsSync(home)) return undefined;
+  if (!run('javac', ['-version'])) return 'it needs a JDK to be set up';
+  if (!run('mvn', ['-version'])) return 'it comes from Maven, which is not installed';
+  mkdirSync(cache, { recursive: true });
+  const lock = new DatabaseSync(join(cache, 'lock'), { timeout: 300_000 });
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+    return existsSync(home) || setUpIn(home) ? undefined : 'Maven could not fetch it';
+  } finally {
+    lock.close();
+  }
 }
 
 function digestOf(files: readonly string[]): string {
@@ -48,21 +59,18 @@ function run(command: string, args: readonly string[]): boolean {
   return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 }
 
-/** Into a folder of its own first: what has the final name is whole, whoever else installs at the same time. */
-function install(home: string): boolean {
-  mkdirSync(dirname(home), { recursive: true });
+/** In a folder of its own first: what has the final name is whole. */
+function setUpIn(home: string): boolean {
   const folder = mkdtempSync(`${home}.`);
   const jars = join(folder, 'jars');
   try {
     if (!run('mvn', ['-q', '-B', '-f', join(setUp, 'pom.xml'), 'dependency:copy-dependencies', `-DoutputDirectory=${jars}`])) return false;
     if (!run('javac', ['-cp', join(jars, '*'), '-d', join(folder, 'classes'), join(setUp, 'LoopbackDynamoDb.java')])) return false;
     renameSync(folder, home);
-  } catch (error) {
-    if (!existsSync(home)) throw error;
+    return true;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  return true;
 }
 
 function endpointOf(java: ChildProcess): Promise<string> {

@@ -13,7 +13,7 @@ const local = await startDynamoDbLocal();
 const tableName = 'tapeline';
 const kb = 1024;
 
-describe.skipIf(local.kind === 'missing')(`DynamoDB${local.kind === 'missing' ? ` (${local.reason})` : ''}`, () => {
+describe.skipIf(local.kind === 'missing')('DynamoDB', () => {
   const endpoint = local.kind === 'running' ? local.endpoint : '';
   const client = clientOf(endpoint);
 

@@ -14,6 +14,8 @@ beforeAll(() => {
   // npx itself takes longer than what it starts, and it can find only this.
   writeCommand('npx', '[ "$1" = tapeline ] || exit 127; exec "$@"');
   for (const page of pagesToRun) makeClone(folderOf(page));
+  // Once before all pages begin at once, so that they find it compiled.
+  spawnSync('tapeline', ['--help'], { env: userEnv() });
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -85,10 +85,11 @@ describe('the driver', () => {
 
   it('does not go back to a window that is over when the clock is set back', async () => {
     const { events, tape, driver } = watched();
-    append(tape, [0].map(record), 120_000);
-    append(tape, [1].map(record), 10_000);
-    await driver.pump();
-    expect(events.map(shortOf)).toEqual(['120–180: 2 records from {}']);
+    for (const arrivalTimeMs of [120_000, 10_000]) {
+      append(tape, [0].map(record), arrivalTimeMs);
+      await driver.pump();
+    }
+    expect(events.map(shortOf)).toEqual(['120–180: 1 records from {}', '120–180: 1 records from {"n":1}']);
   });
 
   it('delivers the same event again when the handler has failed, final invokes too', async () => {

@@ -36,18 +36,20 @@ export type Frame = {
 
 /** A frame stays below Kinesis' 1 MiB record, whatever its texts. */
 const textBytesMax = 384 * 1024;
+/** Most buckets of a live feed never hold more. */
+const capacityAtFirst = 256;
 
 /** Gathers entries into one frame at a time; its columns are reused from frame to frame. */
 export class FrameBuilder {
   readonly bucket: number;
   readonly #entriesMax: number;
-  readonly #symbolIndex: Uint16Array;
-  readonly #timeOffsetMs: Uint32Array;
-  readonly #price: Float64Array;
-  readonly #size: Float64Array;
-  readonly #conditionIndex: Uint8Array;
-  readonly #flags: Uint8Array;
-  readonly #tradeIdNumber: Float64Array;
+  #symbolIndex: Uint16Array;
+  #timeOffsetMs: Uint32Array;
+  #price: Float64Array;
+  #size: Float64Array;
+  #conditionIndex: Uint8Array;
+  #flags: Uint8Array;
+  #tradeIdNumber: Float64Array;
   #tradeIdText: string[] = [];
   #hasNumberId = false;
   #baseTimeMs = 0;
@@ -65,13 +67,14 @@ export class FrameBuilder {
   constructor(bucket: number, entriesMax: number) {
     this.bucket = bucket;
     this.#entriesMax = Math.min(entriesMax, heartbeatIndex - 1);
-    this.#symbolIndex = new Uint16Array(entriesMax);
-    this.#timeOffsetMs = new Uint32Array(entriesMax);
-    this.#price = new Float64Array(entriesMax);
-    this.#size = new Float64Array(entriesMax);
-    this.#conditionIndex = new Uint8Array(entriesMax);
-    this.#flags = new Uint8Array(entriesMax);
-    this.#tradeIdNumber = new Float64Array(entriesMax);
+    const capacity = Math.min(this.#entriesMax, capacityAtFirst);
+    this.#symbolIndex = new Uint16Array(capacity);
+    this.#timeOffsetMs = new Uint32Array(capacity);
+    this.#price = new Float64Array(capacity);
+    this.#size = new Float64Array(capacity);
+    this.#conditionIndex = new Uint8Array(capacity);
+    this.#flags = new Uint8Array(capacity);
+    this.#tradeIdNumber = new Float64Array(capacity);
   }
 
   /** False when the entry does not fit: take the frame and add again. */
@@ -152,13 +155,26 @@ export class FrameBuilder {
 
   /** The first entry sets the base so that disorder around it fits too: offsets reach 24 days back and forth. */
   #takesTime(eventTimeMs: number): boolean {
-    if (this.count === this.#entriesMax) return false;
+    if (this.count === this.#price.length && !this.#growColumns()) return false;
     if (this.count === 0) {
       this.#baseTimeMs = eventTimeMs - 0x7fffffff;
       return true;
     }
     const offset = eventTimeMs - this.#baseTimeMs;
     return offset >= 0 && offset <= 0xffffffff;
+  }
+
+  #growColumns(): boolean {
+    const capacity = Math.min(this.#price.length * 2, this.#entriesMax);
+    if (capacity === this.#price.length) return false;
+    this.#symbolIndex = grown(new Uint16Array(capacity), this.#symbolIndex);
+    this.#timeOffsetMs = grown(new Uint32Array(capacity), this.#timeOffsetMs);
+    this.#price = grown(new Float64Array(capacity), this.#price);
+    this.#size = grown(new Float64Array(capacity), this.#size);
+    this.#conditionIndex = grown(new Uint8Array(capacity), this.#conditionIndex);
+    this.#flags = grown(new Uint8Array(capacity), this.#flags);
+    this.#tradeIdNumber = grown(new Float64Array(capacity), this.#tradeIdNumber);
+    return true;
   }
 
   #addSymbol(symbolNumber: number, symbol: string): boolean {
@@ -194,21 +210,18 @@ export class FrameBuilder {
 
   #growSymbols(symbolNumber: number): void {
     const length = Math.max(symbolNumber + 1, this.#symbolFrames.length * 2);
-    const frames = new Uint32Array(length);
-    frames.set(this.#symbolFrames);
-    const indexes = new Uint16Array(length);
-    indexes.set(this.#symbolIndexes);
-    this.#symbolFrames = frames;
-    this.#symbolIndexes = indexes;
+    this.#symbolFrames = grown(new Uint32Array(length), this.#symbolFrames);
+    this.#symbolIndexes = grown(new Uint16Array(length), this.#symbolIndexes);
   }
 
   #growConditions(conditionSetNumber: number): void {
     const length = Math.max(conditionSetNumber + 1, this.#conditionFrames.length * 2);
-    const frames = new Uint32Array(length);
-    frames.set(this.#conditionFrames);
-    const indexes = new Uint8Array(length);
-    indexes.set(this.#conditionIndexes);
-    this.#conditionFrames = frames;
-    this.#conditionIndexes = indexes;
+    this.#conditionFrames = grown(new Uint32Array(length), this.#conditionFrames);
+    this.#conditionIndexes = grown(new Uint8Array(length), this.#conditionIndexes);
   }
+}
+
+function grown<T extends Uint8Array | Uint16Array | Uint32Array | Float64Array>(to: T, from: T): T {
+  to.set(from);
+  return to;
 }

@@ -7,7 +7,7 @@ export type FramerOptions = {
   readonly producerId: string;
   /** A trade this far beyond its arrival is left for the consumer to quarantine, and tells no bucket the time. */
   readonly aheadMaxMs: number;
-  /** @default 4,096 */
+  /** @default 16,384, so that no frame is above 1 MiB: 32 bytes an entry, and the texts */
   readonly entriesMax?: number;
   /** The frame is valid until this returns. */
   readonly emit: (frame: Frame) => void;
@@ -38,7 +38,7 @@ export class Framer {
   #bucketOfSymbol = new Int32Array(0);
 
   constructor(options: FramerOptions) {
-    const { bucketCount, entriesMax = 4096, from } = options;
+    const { bucketCount, entriesMax = 16_384, from } = options;
     this.#options = options;
     this.#builders = Array.from({ length: bucketCount }, (_, bucket) => new FrameBuilder(bucket, entriesMax));
     this.#sequences = Array.from({ length: bucketCount }, (_, bucket) => from?.sequences[bucket] ?? 0);

@@ -67,7 +67,7 @@ export function restore(pipeline: Pipeline, snapshotBytes: Uint8Array): BucketSt
   if (meta.fingerprint !== pipeline.fingerprint) {
     throw new StateUnreadable(
       'state-of-another-pipeline',
-      'the saved state belongs to other intervals, policies or strategies; give the changed pipeline a generation or a state folder of its own',
+      'the saved state belongs to other intervals, policies or strategies; give the changed pipeline a state of its own, such as another state folder',
     );
   }
   const state = new BucketState(pipeline, meta.bucket);

@@ -13,11 +13,13 @@ import { replay } from './replay.ts';
 import { type RunNow, run } from './run.ts';
 import { simulateCommand, type SimulateOptions } from './simulate.ts';
 import { openFileSource, openMarketSource, type Source } from './source.ts';
+import { bucketCountOf } from './saved-source.ts';
 import { tapePath } from './state-folder.ts';
 import type { Summary } from './summary.ts';
 import { View } from './view.ts';
 
 const defaultStateFolder = '.tapeline';
+const feedNames = formats.map(({ name }) => name);
 const sameInterruptMs = 750;
 let interruptedMs = 0;
 const interruption = new AbortController();
@@ -75,7 +77,7 @@ function programOf(setExitCode: (code: number) => void): Command {
     .configureHelp({ helpWidth: 120 });
   const finish = async (work: Promise<number>) => setExitCode(await work);
 
-  shared(program.command('replay'))
+  shared(program.command('replay'), [...feedNames, 'tape'])
     .description('Fold recorded input through the core as fast as it goes and print a summary.')
     .argument('[files...]', 'recordings, or - for standard input; .gz and .zst are unpacked (none with --feed tape)')
     .option('--bars <file>', 'write the bars as NDJSON, in the order they were emitted; - is standard output')
@@ -93,7 +95,7 @@ function programOf(setExitCode: (code: number) => void): Command {
     )
     .action((files, options) => finish(replayVerb(files, options)));
 
-  shared(program.command('run'))
+  shared(program.command('run'), feedNames)
     .description('The live pipeline on this machine: feed → log → consumer → bars, signals, history; durable, resumes after any end.')
     .option('--input <file>', 'what the feed reads: a file, or - for standard input', '-')
     .option('--state <dir>', 'the folder of the durable state', defaultStateFolder)
@@ -103,7 +105,7 @@ function programOf(setExitCode: (code: number) => void): Command {
     )
     .action((options) => finish(runVerb(options)));
 
-  shared(program.command('start', { hidden: true }))
+  shared(program.command('start', { hidden: true }), feedNames)
     .description('Watch a market turn into bars and signals: a simulated one, or a recording.')
     .argument('[file]', 'a recording, or - for standard input')
     .option('--input <file>', 'the same as the argument')
@@ -168,10 +170,10 @@ function programOf(setExitCode: (code: number) => void): Command {
   return program;
 }
 
-function shared(command: Command): Command {
+function shared(command: Command, feeds: readonly string[]): Command {
   const collect = (value: string, previous: string[] | undefined) => [...(previous ?? []), value];
   return command
-    .option('--feed <name>', `how the input is read: ${formats.map(({ name }) => name).join(', ')} or tape`)
+    .option('--feed <name>', `how the input is read: ${feeds.join(', ')} (default: ndjson)`)
     .option('--config <file>', 'the config (default: tapeline.config.ts here, else the one that comes with Tapeline)')
     .option('--interval <interval>', 'the bars: 1s, 5s, 1m, 5m, 1h, 1d; repeat for more, strategies use the first', collect)
     .option('--strategy <name>', 'a strategy by name or file; repeat for more, none for bars only', collect)
@@ -189,7 +191,7 @@ function shared(command: Command): Command {
 }
 
 function examples(lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  ${line.startsWith('npm') ? line : `npx ${line}`}`).join('\n')}`;
+  return `\nExamples:\n${lines.map((line) => `  ${line.replace(/\btapeline (?=[a-z])/g, 'npx tapeline ')}`).join('\n')}`;
 }
 
 type ReplayArguments = SharedOptions & OutputFileOptions & { readonly state: string };
@@ -211,7 +213,7 @@ async function replayVerb(files: readonly string[], options: ReplayArguments): P
   if (toStandardOutput && options.json)
     throw new ConfigError('--json prints the summary to standard output, and so does an output of "-"; give the output a file');
   const summary = await replay({
-    pipeline: await pipelineFor(options),
+    pipeline: await pipelineFor(feed === 'tape' ? { ...options, buckets: tapeBuckets(options) } : options),
     feed,
     files,
     stateFolder,
@@ -224,6 +226,14 @@ async function replayVerb(files: readonly string[], options: ReplayArguments): P
   printSummary(summary, options, toStandardOutput ? process.stderr : process.stdout);
   if (interruption.signal.aborted) process.stderr.write('replay: interrupted; the numbers are of what was read until then\n');
   return exitCodeOf(summary, options);
+}
+
+/** A tape's records are of its own buckets; another number would find them in the wrong ones. */
+function tapeBuckets({ state, buckets }: ReplayArguments): string | undefined {
+  const written = bucketCountOf(state);
+  if (written === undefined || buckets === undefined || Number(buckets) === written)
+    return written === undefined ? buckets : String(written);
+  throw new ConfigError(`the tape in "${state}" was written in ${written} buckets, received --buckets "${buckets}"; leave the option out`);
 }
 
 type RunArguments = SharedOptions & { readonly input: string; readonly state: string };

@@ -18,7 +18,7 @@ export type SharedOptions = {
   readonly allowedLateness?: string;
   readonly conditions?: string;
   readonly emptyWindows?: string;
-  readonly buckets?: string;
+  readonly buckets?: string | undefined;
   readonly symbols?: string;
   readonly from?: string;
   readonly to?: string;

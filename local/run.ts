@@ -17,7 +17,7 @@ import { Driver } from './driver.ts';
 import { filterTrades, type TradeFilter } from './filter.ts';
 import { serveQueries } from './query.ts';
 import { Reader } from './reader.ts';
-import { feedCountsOf, savedSource, type SavedSource } from './saved-source.ts';
+import { feedCountsOf, framerSource, savedSource, type SavedSource } from './saved-source.ts';
 import type { Source } from './source.ts';
 import { checkpointsPath, historyPath, tapePath } from './state-folder.ts';
 import { digestOf, type Summary, summaryOf } from './summary.ts';
@@ -56,7 +56,6 @@ const commitEveryMs = 100;
 /** A live feed counts as on time, and so its clock as its event time when it goes silent, if its trades are at most this old. */
 const liveLagMaxMs = 10_000;
 const shardId = 'shardId-000000000000';
-const framerSource = 'framer';
 
 /**
  * The whole way on this machine: feed → frames → durable log → driver → the handler that Lambda runs → checkpoints and outbox →

@@ -1,3 +1,4 @@
+import type { LateReason } from './reasons.ts';
 import type { EpochMs } from './trade.ts';
 
 /**
@@ -28,7 +29,7 @@ export type LateTrade = {
   readonly size: number;
   readonly windowStartMs: EpochMs;
   readonly windowEndMs: EpochMs;
-  readonly reason: 'beyond-allowed-lateness';
+  readonly reason: LateReason;
   /** How far the watermark was past the end of the window. */
   readonly lateByMs: number;
   readonly position: string;

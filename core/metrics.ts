@@ -12,6 +12,8 @@ export const consumeMetrics = {
   quarantined: 'Count',
   checkpoints: 'Count',
   checkpointConflicts: 'Count',
+  /** What the checkpoints cost, as the table counts it. */
+  writeUnits: 'Count',
   /** From the watermark to the arrival of the last record: the largest of the batch's buckets. */
   watermarkLagMs: 'Milliseconds',
   /** Of the states that were saved or travel on in the window. */

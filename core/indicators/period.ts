@@ -1,5 +1,5 @@
 /** The longest window an indicator may look back over; its values travel in every checkpoint. */
-export const periodMax = 10_000;
+const periodMax = 10_000;
 
 /** @throws RangeError for a period that no indicator can have. */
 export function checkPeriod(

@@ -5,6 +5,7 @@ import { S3Quarantine } from '../../adapters/quarantine/s3.ts';
 import { DynamoDbCheckpoints } from '../../adapters/stores/dynamodb.ts';
 import { CheckpointConflict } from '../../adapters/stores/errors.ts';
 import { pipelineOptionsOf } from '../../core/config.ts';
+import { consumeMetrics } from '../../core/metrics.ts';
 import { pipelineOf } from '../../core/pipeline.ts';
 import config from '../../tapeline.config.ts';
 import { type ConsumerOptions, makeConsumer } from '../consume-kinesis.ts';
@@ -13,7 +14,7 @@ import { readEnvironment } from './environment.ts';
 import { logger, metrics, observed } from './telemetry.ts';
 
 /** The adapters try again by themselves; a call that hangs is given up early enough for that. */
-const ownRetries = { maxAttempts: 1, requestHandler: { connectionTimeout: 1_000, requestTimeout: 5_000 } };
+const ownRetries = { maxAttempts: 1, requestHandler: { connectionTimeout: 1_000, requestTimeout: 5_000, throwOnRequestTimeout: true } };
 
 const environment = readEnvironment([
   'TABLE_NAME',
@@ -34,6 +35,7 @@ const consume = makeConsumer({
     tableName: environment.TABLE_NAME,
     generation,
     bucketCount,
+    onCommitted: ({ writeUnits }) => metrics.addMetric('writeUnits', consumeMetrics.writeUnits, writeUnits),
   }),
   history: historyOf(),
   report: (batch) => {
@@ -48,7 +50,8 @@ export const handler = observed('consume', async (event: Parameters<typeof consu
   try {
     return await consume(event);
   } catch (error) {
-    if (error instanceof CheckpointConflict) metrics.addMetric('checkpointConflicts', 'Count', error.buckets.length);
+    if (error instanceof CheckpointConflict)
+      metrics.addMetric('checkpointConflicts', consumeMetrics.checkpointConflicts, error.buckets.length);
     throw error;
   }
 });

@@ -35,7 +35,7 @@ export type Delivery = {
   readonly endsWindow: 'no' | 'behind' | 'with';
 };
 
-export const faults = ['none', 'history-fails', 'commit-fails', 'commit-fails-in-part', 'answer-lost'] as const;
+const faults = ['none', 'history-fails', 'commit-fails', 'commit-fails-in-part', 'answer-lost'] as const;
 type Fault = (typeof faults)[number];
 
 /** How a stream is delivered: its shards change at some records, and each shard may have a tumbling window or none. */
@@ -64,7 +64,7 @@ export const plans: fc.Arbitrary<Plan> = fc.record({
 });
 
 /** Everything on time, nothing fails, one container. */
-export const calm: Delivery = {
+const calm: Delivery = {
   recordsMax: 3,
   container: 0,
   isCold: false,

@@ -1,8 +1,9 @@
-import { Duration } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import { Match } from 'aws-cdk-lib/assertions';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signalEventType as publishedType } from '../../adapters/bus/signal-event.ts';
-import { ofType, removeFolders, type Resource, statementsOf, synthesisePipeline, type Synthesised } from './synth.ts';
+import { ofType, removeFolders, type Resource, statementsOf, synthesise, synthesisePipeline, type Synthesised } from './synth.ts';
 
 let stack: Synthesised;
 let emulated: Synthesised;
@@ -17,6 +18,15 @@ describe('the pipeline stack', () => {
   it('has no finding of cdk-nag left, for AWS and for the emulator', () => {
     expect(stack.findings).toEqual([]);
     expect(emulated.findings).toEqual([]);
+  });
+
+  it('would have one for a bucket that is open to plain HTTP', () => {
+    const { findings } = synthesise((app) => {
+      const stack = new Stack(app, 'Open');
+      new Bucket(stack, 'Bucket');
+      return stack;
+    });
+    expect(findings).toEqual(['AwsSolutions-S1 Open/Bucket/Resource', 'AwsSolutions-S10 Open/Bucket/Resource']);
   });
 
   it('allows no action by a wildcard', () => {

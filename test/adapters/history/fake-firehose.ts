@@ -39,9 +39,12 @@ export class FakeFirehose {
     return fake;
   }
 
+  get endpoint(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
   get client(): FirehoseClient {
-    const { port } = this.#server.address() as AddressInfo;
-    return new FirehoseClient({ ...account, maxAttempts: 1, endpoint: `http://127.0.0.1:${port}` });
+    return new FirehoseClient({ ...account, maxAttempts: 1, endpoint: this.endpoint });
   }
 
   reset(options: FakeOptions = {}): void {

@@ -46,7 +46,7 @@ export function foldWhole(pipeline: Pipeline, records: readonly StreamRecord[]):
 }
 
 /** Of each window the bar with the highest `rev`. @throws when revisions do not come one by one. */
-export function standing(bars: Iterable<Bar>): Map<string, Bar> {
+function standing(bars: Iterable<Bar>): Map<string, Bar> {
   const table = new Map<string, Bar>();
   for (const bar of bars) {
     const before = table.get(barKey(bar))?.rev ?? -1;

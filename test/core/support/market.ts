@@ -8,7 +8,7 @@ import { defineStrategy } from '../../../core/strategy.ts';
 import { type Trade, TradeBatch } from '../../../core/trade.ts';
 import { slicesOf, type StreamRecord } from './stream.ts';
 
-export const symbols = ['IBM', 'MSFT', 'BRK.B', '7203', 'BTC-USD', 'Ž'];
+const symbols = ['IBM', 'MSFT', 'BRK.B', '7203', 'BTC-USD', 'Ž'];
 const startMs = Date.parse('2024-01-02T14:30:00Z');
 /** Everything that a market of this file does has happened by then. */
 export const arrivalTimeMs = startMs + 10 * 86_400_000;

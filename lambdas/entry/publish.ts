@@ -10,7 +10,10 @@ import { logger, metrics, observed } from './telemetry.ts';
 const environment = readEnvironment(['BUS_NAME', 'BUS_SOURCE', 'SIGNAL_SOURCE']);
 const bus = new EventBridgeBus({
   // The bus tries again by itself.
-  client: new EventBridgeClient({ maxAttempts: 1, requestHandler: { connectionTimeout: 1_000, requestTimeout: 5_000, throwOnRequestTimeout: true } }),
+  client: new EventBridgeClient({
+    maxAttempts: 1,
+    requestHandler: { connectionTimeout: 1_000, requestTimeout: 5_000, throwOnRequestTimeout: true },
+  }),
   busName: environment.BUS_NAME,
   eventSource: environment.BUS_SOURCE,
 });

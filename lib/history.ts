@@ -72,6 +72,42 @@ export class History extends Construct {
     });
   }
 
+  /** For a person or a program that asks by the workgroup. @throws Error where there are no tables to ask */
+  grantQuery(grantee: IGrantable): void {
+    if (this.#database === undefined || this.workGroup === undefined)
+      throw new Error('a history of lines of JSON has no tables to ask; make it with format "parquet"');
+    const stack = Stack.of(this);
+    const glueArn = (resource: string, resourceName?: string) =>
+      stack.formatArn({ service: 'glue', resource, ...(resourceName && { resourceName }) });
+    const allow = (actions: string[], resourceArns: string[]) => Grant.addToPrincipal({ grantee, actions, resourceArns });
+    allow(
+      [
+        'athena:GetQueryExecution',
+        'athena:GetQueryResults',
+        'athena:GetWorkGroup',
+        'athena:StartQueryExecution',
+        'athena:StopQueryExecution',
+      ],
+      [stack.formatArn({ service: 'athena', resource: 'workgroup', resourceName: this.workGroup.name })],
+    );
+    allow(
+      ['glue:GetDatabase', 'glue:GetPartitions', 'glue:GetTable', 'glue:GetTables'],
+      [
+        glueArn('catalog'),
+        glueArn('database', this.#database.ref),
+        glueArn('table', `${this.#database.ref}/bars`),
+        glueArn('table', `${this.#database.ref}/late`),
+      ],
+    );
+    allow(['s3:GetBucketLocation', 's3:ListBucket'], [this.bucket.bucketArn]);
+    allow(
+      ['s3:GetObject'],
+      ['bars/*', 'late/*', `${resultsPrefix}*`].map((objects) => this.bucket.arnForObjects(objects)),
+    );
+    allow(['s3:AbortMultipartUpload', 's3:PutObject'], [this.bucket.arnForObjects(`${resultsPrefix}*`)]);
+    grantEncrypt(this.encryptionKey, grantee);
+  }
+
   /** Seconds since the oldest bar that is not on S3 yet; beyond the buffering interval, Firehose cannot write. */
   metricDeliveryAgeSec(options?: MetricOptions): Metric {
     return new Metric({

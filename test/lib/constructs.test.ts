@@ -13,7 +13,7 @@ import { SignalBus } from '../../lib/signal-bus.ts';
 import { SignalConsumer } from '../../lib/signal-consumer.ts';
 import { SignalTopic } from '../../lib/signal-topic.ts';
 import { Tape } from '../../lib/tape.ts';
-import { ofType, removeFolders, statementsOf, type Synthesised, synthesise } from './synth.ts';
+import { ofType, removeFolders, type Resource, statementsOf, type Synthesised, synthesise } from './synth.ts';
 
 afterAll(removeFolders);
 
@@ -178,6 +178,29 @@ describe('a history alone', () => {
     });
     template.resourceCountIs('AWS::Athena::NamedQuery', queries.length);
     for (const { sql } of queries) expect(sql).toContain("arrivalday >= date_format(current_date - interval '");
+  });
+
+  it('lets a reader ask and keep the answers, and write nothing else', () => {
+    const { resources } = alone((stack) => {
+      const history = new History(stack, 'History');
+      history.grantQuery(new Role(stack, 'Reader', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') }));
+    });
+    const [reader] = ofType(resources, 'AWS::IAM::Policy').filter(({ Properties }) => Properties.PolicyName.startsWith('Reader')) as [
+      Resource,
+    ];
+    const statements = statementsOf([reader]);
+    expect(statements.flatMap(({ Action }) => Action)).toContain('athena:StartQueryExecution');
+    const writing = statements.filter(({ Action }) => Action.includes('s3:PutObject'));
+    expect(writing).toHaveLength(1);
+    expect(JSON.stringify(writing[0]?.Resource)).toContain('"/query-results/*"');
+  });
+
+  it('has nothing to ask where there are no tables', () => {
+    alone((stack) => {
+      const history = new History(stack, 'History', { format: 'json' });
+      const reader = new Role(stack, 'Reader', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });
+      expect(() => history.grantQuery(reader)).toThrow('has no tables to ask');
+    });
   });
 
   it('writes lines of JSON where there is no Glue', () => {

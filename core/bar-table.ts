@@ -41,20 +41,22 @@ export type BarTableOptions = {
   readonly calendar: Calendar;
 };
 
-/** Takes a bar as it is given out. NaN prices: the window's trades may only touch the volume. */
-export type BarSink = (
-  table: BarTable,
-  symbol: number,
-  windowStartMs: number,
-  open: number,
-  high: number,
-  low: number,
-  close: number,
-  volume: number,
-  notional: number,
-  tradeCount: number,
-  rev: number,
-) => void;
+/** Takes a bar as it is given out; it is valid until the sink returns. */
+export type BarSink = (table: BarTable, symbol: number, bar: GivenBar) => void;
+
+/** One object for all bars: numbers that are handed over one by one would each be put into an object of their own. */
+export type GivenBar = {
+  windowStartMs: number;
+  /** NaN prices: the window's trades may only touch the volume. */
+  open: number;
+  high: number;
+  low: number;
+  close: number;
+  volume: number;
+  notional: number;
+  tradeCount: number;
+  rev: number;
+};
 
 /** Where a run of plain trades is, what it may not pass, and what it has seen; changed as it goes. */
 export type PlainRun = {
@@ -102,6 +104,17 @@ export class BarTable {
   /** The first window start from which a symbol's empty windows were given out with a carried close. */
   #carriesFromMs = new Float64Array(64);
   #symbolCount = 0;
+  readonly #given: GivenBar = {
+    windowStartMs: Number.NaN,
+    open: Number.NaN,
+    high: Number.NaN,
+    low: Number.NaN,
+    close: Number.NaN,
+    volume: Number.NaN,
+    notional: Number.NaN,
+    tradeCount: Number.NaN,
+    rev: Number.NaN,
+  };
   /** With carried windows only: the end of the next window to close, with or without trades. */
   #nextBoundaryMs = Number.POSITIVE_INFINITY;
   /** Counts over the life of the bucket. */
@@ -344,19 +357,17 @@ export class BarTable {
     const close = rows[row + slot.close] as number;
     if (this.#carries && !Number.isNaN(close) && this.#newestClosed(symbol, row))
       this.#setLastClose(symbol, close, (rows[row] as number) + this.windowSizeMs);
-    sink(
-      this,
-      symbol,
-      rows[row] as number,
-      rows[row + slot.open] as number,
-      high === Number.NEGATIVE_INFINITY ? Number.NaN : high,
-      low === Number.POSITIVE_INFINITY ? Number.NaN : low,
-      close,
-      sumOf(rows, row + slot.volume),
-      (rows[row + slot.notional] as number) + (rows[row + slot.notional + 1] as number),
-      rows[row + slot.tradeCount] as number,
-      rev,
-    );
+    const bar = this.#given;
+    bar.windowStartMs = rows[row] as number;
+    bar.open = rows[row + slot.open] as number;
+    bar.high = high === Number.NEGATIVE_INFINITY ? Number.NaN : high;
+    bar.low = low === Number.POSITIVE_INFINITY ? Number.NaN : low;
+    bar.close = close;
+    bar.volume = sumOf(rows, row + slot.volume);
+    bar.notional = (rows[row + slot.notional] as number) + (rows[row + slot.notional + 1] as number);
+    bar.tradeCount = rows[row + slot.tradeCount] as number;
+    bar.rev = rev;
+    sink(this, symbol, bar);
   }
 
   /** Whether no younger window of the symbol has given a close: only then is its close the one to carry. */
@@ -377,7 +388,8 @@ export class BarTable {
       const close = this.#lastClose[symbol] as number;
       if (Number.isNaN(close) || hasTrades.has(symbol)) continue;
       this.barCount++;
-      sink(this, symbol, startMs, close, close, close, close, 0, 0, 0, 0);
+      const prices = { windowStartMs: startMs, open: close, high: close, low: close, close };
+      sink(this, symbol, { ...prices, volume: 0, notional: 0, tradeCount: 0, rev: 0 });
     }
   }
 

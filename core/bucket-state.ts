@@ -134,7 +134,7 @@ function makeSink(state: BucketState): BarSink {
     tradeCount: 0,
   };
   const output = { signals: [] as Signal[], suppressed: state.suppressedCounts, faults: [] } satisfies StrategyOutput as StrategyOutput;
-  return (table, symbol, windowStartMs, open, high, low, close, volume, notional, tradeCount, rev) => {
+  return (table, symbol, { windowStartMs, open, high, low, close, volume, notional, tradeCount, rev }) => {
     const name = state.symbols[symbol] as string;
     const windowEndMs = windowStartMs + table.windowSizeMs;
     state.outcome.bars.add(name, windowStartMs, windowEndMs, open, high, low, close, volume, notional, tradeCount, rev);

@@ -149,29 +149,60 @@ function textsOf(bytes: Uint8Array): Texts | undefined {
 }
 
 function withoutBadTrades(frame: Frame): DecodedFrame {
+  let index = badTradeFrom(frame, doubtfulFrom(frame));
+  if (index === frame.count) return { frame, rejected: [] };
   const rejected: RejectedPart[] = [];
-  let cleaned = frame;
-  const { price, size, symbolIndex, conditionIndex, count } = frame;
-  const symbolCount = frame.symbols.length;
-  const conditionSetCount = frame.conditionSets.length;
+  const cleaned: Frame = { ...frame, symbolIndex: frame.symbolIndex.slice(), flags: frame.flags.slice() };
+  for (; index < frame.count; index = badTradeFrom(frame, index + 1)) {
+    rejected.push({ index, reason: badTradeReason(frame, index), sample: sampleOf(frame, index) });
+    cleaned.symbolIndex[index] = heartbeatIndex;
+    cleaned.flags[index] = silentFlag;
+  }
+  return { frame: cleaned, rejected };
+}
+
+/** The index of the first entry that a quick look does not find good: often there is none. */
+function doubtfulFrom({
+  price: prices,
+  size: sizes,
+  symbolIndex,
+  conditionIndex,
+  baseTimeMs,
+  symbols,
+  conditionSets,
+  count,
+}: Frame): number {
+  const symbolCount = symbols.length;
+  const conditionSetCount = conditionSets.length;
+  if (baseTimeMs < -eventTimeMaxMs) return 0;
+  for (let i = 0; i < count; i++) {
+    const price = prices[i] as number;
+    const size = sizes[i] as number;
+    const isGood = price > 0 && size > 0 && price + size < Number.POSITIVE_INFINITY;
+    if (!(isGood && (symbolIndex[i] as number) < symbolCount && (conditionIndex[i] as number) < conditionSetCount)) return i;
+  }
+  return count;
+}
+
+/** The index of the first bad trade from `from` on, or the count. */
+function badTradeFrom(frame: Frame, from: number): number {
+  const { price, size, symbolIndex, conditionIndex, timeOffsetMs, count } = frame;
   // A time after all dates is too far ahead of its arrival, which the fold finds.
   const earliestOffset = -eventTimeMaxMs - frame.baseTimeMs;
-  for (let i = 0; i < count; i++) {
+  for (let i = from; i < count; i++) {
+    const symbol = symbolIndex[i] as number;
+    if (symbol === heartbeatIndex) continue;
     const isGood =
-      (symbolIndex[i] as number) < symbolCount &&
+      symbol < frame.symbols.length &&
       (price[i] as number) > 0 &&
       (price[i] as number) < Number.POSITIVE_INFINITY &&
       (size[i] as number) > 0 &&
       (size[i] as number) < Number.POSITIVE_INFINITY &&
-      (conditionIndex[i] as number) < conditionSetCount &&
-      (earliestOffset <= 0 || (frame.timeOffsetMs[i] as number) >= earliestOffset);
-    if (isGood || symbolIndex[i] === heartbeatIndex) continue;
-    if (cleaned === frame) cleaned = { ...frame, symbolIndex: symbolIndex.slice(), flags: frame.flags.slice() };
-    rejected.push({ index: i, reason: badTradeReason(frame, i), sample: sampleOf(frame, i) });
-    cleaned.symbolIndex[i] = heartbeatIndex;
-    cleaned.flags[i] = silentFlag;
+      (conditionIndex[i] as number) < frame.conditionSets.length &&
+      (timeOffsetMs[i] as number) >= earliestOffset;
+    if (!isGood) return i;
   }
-  return { frame: cleaned, rejected };
+  return count;
 }
 
 function badTradeReason(frame: Frame, i: number) {

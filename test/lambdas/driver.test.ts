@@ -27,7 +27,7 @@ describe('the driver', () => {
         fc.integer({ min: 1, max: 9 }),
         async (trades, policy, rounds, recordsMax) => {
           // The trades from the future arrive in time here: with carried windows, each would give out a bar for every second of ten days.
-        const pipeline = pipelineWith({ ...policy, emptyWindows: 'none', bucketCount: 4 });
+          const pipeline = pipelineWith({ ...policy, emptyWindows: 'none', bucketCount: 4 });
           const tape = new SqliteTape(':memory:');
           const world = new World(pipeline);
           let failsNext = false;

@@ -1,4 +1,4 @@
-import { type CfnResource, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { type CfnResource, Duration, Names, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { CfnNamedQuery, CfnWorkGroup } from 'aws-cdk-lib/aws-athena';
 import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { CfnDatabase, CfnTable } from 'aws-cdk-lib/aws-glue';
@@ -140,6 +140,8 @@ export class History extends Construct {
       removalPolicy: RemovalPolicy.DESTROY,
     });
     const delivery = new CfnDeliveryStream(this, `${id}Delivery`, {
+      // LocalStack gives it none.
+      deliveryStreamName: `${Names.uniqueResourceName(this, { maxLength: 58 })}-${table.name}`,
       deliveryStreamType: 'DirectPut',
       deliveryStreamEncryptionConfigurationInput: { keyType: 'CUSTOMER_MANAGED_CMK', keyArn: this.encryptionKey.keyArn },
       extendedS3DestinationConfiguration: {

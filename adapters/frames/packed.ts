@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { RejectedPart } from '../../core/consume.ts';
 import { type Frame, heartbeatIndex, silentFlag } from '../../core/frame.ts';
-import { type FrameReason, sampleBytesMax } from '../../core/reasons.ts';
+import { type FrameReason, type QuarantineReason, sampleBytesMax } from '../../core/reasons.ts';
 import { eventTimeMaxMs } from '../../core/trade.ts';
 
 /**
@@ -149,58 +149,30 @@ function textsOf(bytes: Uint8Array): Texts | undefined {
 }
 
 function withoutBadTrades(frame: Frame): DecodedFrame {
-  let index = badTradeFrom(frame, doubtfulFrom(frame));
+  let index = badTradeFrom(frame, 0);
   if (index === frame.count) return { frame, rejected: [] };
   const rejected: RejectedPart[] = [];
   const cleaned: Frame = { ...frame, symbolIndex: frame.symbolIndex.slice(), flags: frame.flags.slice() };
   for (; index < frame.count; index = badTradeFrom(frame, index + 1)) {
-    rejected.push({ index, reason: badTradeReason(frame, index), sample: sampleOf(frame, index) });
+    rejected.push({ index, reason: badTradeReason(frame, index) as QuarantineReason, sample: sampleOf(frame, index) });
     cleaned.symbolIndex[index] = heartbeatIndex;
     cleaned.flags[index] = silentFlag;
   }
   return { frame: cleaned, rejected };
 }
 
-/** The index of the first entry that a quick look does not find good: often there is none. */
-function doubtfulFrom({
-  price: prices,
-  size: sizes,
-  symbolIndex,
-  conditionIndex,
-  baseTimeMs,
-  symbols,
-  conditionSets,
-  count,
-}: Frame): number {
-  const symbolCount = symbols.length;
-  const conditionSetCount = conditionSets.length;
-  if (baseTimeMs < -eventTimeMaxMs) return 0;
-  for (let i = 0; i < count; i++) {
-    const price = prices[i] as number;
-    const size = sizes[i] as number;
-    const isGood = price > 0 && size > 0 && price + size < Number.POSITIVE_INFINITY;
-    if (!(isGood && (symbolIndex[i] as number) < symbolCount && (conditionIndex[i] as number) < conditionSetCount)) return i;
-  }
-  return count;
-}
-
 /** The index of the first bad trade from `from` on, or the count. */
 function badTradeFrom(frame: Frame, from: number): number {
-  const { price, size, symbolIndex, conditionIndex, timeOffsetMs, count } = frame;
-  // A time after all dates is too far ahead of its arrival, which the fold finds.
-  const earliestOffset = -eventTimeMaxMs - frame.baseTimeMs;
+  const { price: prices, size: sizes, symbolIndex, conditionIndex, count } = frame;
+  const symbolCount = frame.symbols.length;
+  const conditionSetCount = frame.conditionSets.length;
+  const isTimeGood = frame.baseTimeMs >= -eventTimeMaxMs;
   for (let i = from; i < count; i++) {
-    const symbol = symbolIndex[i] as number;
-    if (symbol === heartbeatIndex) continue;
-    const isGood =
-      symbol < frame.symbols.length &&
-      (price[i] as number) > 0 &&
-      (price[i] as number) < Number.POSITIVE_INFINITY &&
-      (size[i] as number) > 0 &&
-      (size[i] as number) < Number.POSITIVE_INFINITY &&
-      (conditionIndex[i] as number) < frame.conditionSets.length &&
-      (timeOffsetMs[i] as number) >= earliestOffset;
-    if (!isGood) return i;
+    const price = prices[i] as number;
+    const size = sizes[i] as number;
+    const isGood = isTimeGood && price > 0 && size > 0 && price + size < Number.POSITIVE_INFINITY;
+    if (isGood && (symbolIndex[i] as number) < symbolCount && (conditionIndex[i] as number) < conditionSetCount) continue;
+    if (symbolIndex[i] !== heartbeatIndex && badTradeReason(frame, i) !== undefined) return i;
   }
   return count;
 }
@@ -213,8 +185,9 @@ function badTradeReason(frame: Frame, i: number) {
   if (price <= 0) return 'price-not-positive';
   if (!Number.isFinite(size)) return 'size-not-a-number';
   if (size <= 0) return 'size-not-positive';
+  // A time after all dates is too far ahead of its arrival, which the fold finds.
   if (frame.baseTimeMs + (frame.timeOffsetMs[i] as number) < -eventTimeMaxMs) return 'event-time-invalid';
-  return 'conditions-invalid';
+  return (frame.conditionIndex[i] as number) < frame.conditionSets.length ? undefined : 'conditions-invalid';
 }
 
 function sampleOf(frame: Frame, i: number): string {

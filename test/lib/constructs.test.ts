@@ -135,6 +135,8 @@ describe('a history alone', () => {
     const { template } = alone((stack) => new History(stack, 'History', { bufferingInterval: Duration.minutes(1) }));
     template.resourceCountIs('AWS::KinesisFirehose::DeliveryStream', 2);
     template.hasResourceProperties('AWS::KinesisFirehose::DeliveryStream', {
+      // LocalStack makes none without a name.
+      DeliveryStreamName: Match.stringLikeRegexp('^AloneHistory.*-bars$'),
       DeliveryStreamType: 'DirectPut',
       ExtendedS3DestinationConfiguration: {
         Prefix: 'bars/arrivalday=!{timestamp:yyyy-MM-dd}/',

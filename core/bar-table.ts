@@ -99,10 +99,10 @@ export class BarTable {
   #openRowsVersion = 0;
   /** The window asked for last: trades come nearly in order, and a division costs more than a comparison. */
   #lastStartMs = Number.NaN;
-  /** With carried windows only: the last close of each symbol (NaN: none yet). */
-  #lastClose = new Float64Array(64).fill(Number.NaN);
-  /** The first window start from which a symbol's empty windows were given out with a carried close. */
-  #carriesFromMs = new Float64Array(64);
+  /** With carried windows only: what each symbol carries into windows without trades, in slots of `carriedSlot`. */
+  #carried = emptyCarried(64);
+  /** With carried windows only: the latest `untilMs` of all symbols. */
+  #carriesUntilMs = Number.NEGATIVE_INFINITY;
   #symbolCount = 0;
   readonly #given: GivenBar = {
     windowStartMs: Number.NaN,
@@ -380,13 +380,15 @@ export class BarTable {
 
   /** Gives every symbol that has traded, and has no trade in this window, a bar of its last close. */
   #carryInto(startMs: number, group: Group | undefined, sink: BarSink): void {
-    this.#nextBoundaryMs = startMs + 2 * this.windowSizeMs;
+    const nextStartMs = startMs + this.windowSizeMs;
+    this.#nextBoundaryMs = nextStartMs < this.#carriesUntilMs ? nextStartMs + this.windowSizeMs : Number.POSITIVE_INFINITY;
     if (!this.#calendar.isOpen(startMs)) return;
     const hasTrades = new Set<number>();
     for (const row of group?.rows ?? []) hasTrades.add(this.#rows[row + slot.symbol] as number);
     for (let symbol = 0; symbol < this.#symbolCount; symbol++) {
-      const close = this.#lastClose[symbol] as number;
-      if (Number.isNaN(close) || hasTrades.has(symbol)) continue;
+      const at = symbol * carriedStride;
+      const close = this.#carried[at + carriedSlot.close] as number;
+      if (Number.isNaN(close) || startMs >= (this.#carried[at + carriedSlot.untilMs] as number) || hasTrades.has(symbol)) continue;
       this.barCount++;
       const prices = { windowStartMs: startMs, open: close, high: close, low: close, close };
       sink(this, symbol, { ...prices, volume: 0, notional: 0, tradeCount: 0, rev: 0 });
@@ -471,16 +473,34 @@ export class BarTable {
   }
 
   #setLastClose(symbol: number, close: number, windowEndMs: number): void {
-    if (Number.isNaN(this.#lastClose[symbol])) {
-      const closedThroughMs = this.#nextBoundaryMs === Number.POSITIVE_INFINITY ? windowEndMs : this.#nextBoundaryMs - this.windowSizeMs;
-      this.#carriesFromMs[symbol] = Math.max(windowEndMs, closedThroughMs);
+    const carried = this.#carried;
+    const at = symbol * carriedStride;
+    const closedThroughMs = this.#nextBoundaryMs === Number.POSITIVE_INFINITY ? windowEndMs : this.#nextBoundaryMs - this.windowSizeMs;
+    const startMs = Math.max(windowEndMs, closedThroughMs);
+    const untilMs = carried[at + carriedSlot.untilMs] as number;
+    if (Number.isNaN(carried[at + carriedSlot.close])) carried[at + carriedSlot.fromMs] = startMs;
+    else if (startMs > untilMs) {
+      carried[at + carriedSlot.gapFromMs] = untilMs;
+      carried[at + carriedSlot.gapToMs] = startMs;
     }
-    this.#lastClose[symbol] = close;
+    carried[at + carriedSlot.close] = close;
+    carried[at + carriedSlot.untilMs] = Math.max(untilMs, windowEndMs + carryMaxMs);
+    this.#carriesUntilMs = Math.max(this.#carriesUntilMs, windowEndMs + carryMaxMs);
   }
 
+  /** Whether a closed window was given out with a carried close before its first trade came. */
   #wasCarried(symbol: number, startMs: number, watermarkMs: number): boolean {
-    if (!this.#carries || watermarkMs < startMs + this.windowSizeMs || Number.isNaN(this.#lastClose[symbol])) return false;
-    return startMs >= (this.#carriesFromMs[symbol] as number) && this.#calendar.isOpen(startMs);
+    const at = symbol * carriedStride;
+    if (!this.#carries || watermarkMs < startMs + this.windowSizeMs || Number.isNaN(this.#carried[at + carriedSlot.close])) return false;
+    const [, fromMs, untilMs, gapFromMs, gapToMs] = this.#carried.subarray(at, at + carriedStride) as unknown as [
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
+    const isInGap = startMs >= gapFromMs && startMs < gapToMs;
+    return startMs >= fromMs && startMs < untilMs && !isInGap && this.#calendar.isOpen(startMs);
   }
 
   #growSymbols(symbol: number): void {
@@ -488,19 +508,16 @@ export class BarTable {
     const newest = new Int32Array(length).fill(-1);
     newest.set(this.#newest);
     this.#newest = newest;
-    const lastClose = new Float64Array(length).fill(Number.NaN);
-    lastClose.set(this.#lastClose);
-    this.#lastClose = lastClose;
-    const carriesFromMs = new Float64Array(length);
-    carriesFromMs.set(this.#carriesFromMs);
-    this.#carriesFromMs = carriesFromMs;
+    const carried = emptyCarried(length);
+    carried.set(this.#carried);
+    this.#carried = carried;
   }
 
   /** Everything, as float64: the counts, then the rows oldest window first, then what is carried. */
   snapshot(): Float64Array {
     const rowCount = this.#groups.reduce((count, group) => count + group.rows.length, 0);
     const symbolCount = this.#carries ? this.#symbolCount : 0;
-    const values = new Float64Array(headSlots + rowCount * savedSlots + symbolCount * 2);
+    const values = new Float64Array(headSlots + rowCount * savedSlots + symbolCount * carriedStride);
     values.set([
       rowCount,
       symbolCount,
@@ -518,8 +535,7 @@ export class BarTable {
         at += savedSlots;
       }
     }
-    values.set(this.#lastClose.subarray(0, symbolCount), at);
-    values.set(this.#carriesFromMs.subarray(0, symbolCount), at + symbolCount);
+    values.set(this.#carried.subarray(0, symbolCount * carriedStride), at);
     return values;
   }
 
@@ -536,8 +552,10 @@ export class BarTable {
       this.#rows.set(values.subarray(at, at + savedSlots), row);
     }
     const carried = headSlots + rowCount * savedSlots;
-    this.#lastClose.set(values.subarray(carried, carried + symbolCount));
-    this.#carriesFromMs.set(values.subarray(carried + symbolCount, carried + 2 * symbolCount));
+    this.#carried.set(values.subarray(carried, carried + symbolCount * carriedStride));
+    for (let symbol = 0; symbol < symbolCount; symbol++) {
+      this.#carriesUntilMs = Math.max(this.#carriesUntilMs, this.#carried[symbol * carriedStride + carriedSlot.untilMs] as number);
+    }
     this.#closedGroups = head(2);
     this.#nextBoundaryMs = head(3);
     this.barCount = head(4);
@@ -547,6 +565,22 @@ export class BarTable {
     this.nextRemovalMs = this.#closedGroups > 0 ? this.#removalOf(this.#groups[0] as Group) : Number.POSITIVE_INFINITY;
     this.#setNextEnd();
   }
+}
+
+/**
+ * A symbol without a trade for this long is carried no further, until its next one: or one trade dated decades ago would be followed by a
+ * bar for every window since.
+ */
+const carryMaxMs = 86_400_000;
+
+/** The last close (NaN: none yet); the window starts from and before which it was carried; of these, the latest stretch that was not. */
+const carriedSlot = { close: 0, fromMs: 1, untilMs: 2, gapFromMs: 3, gapToMs: 4 } as const;
+const carriedStride = 5;
+
+function emptyCarried(symbolCount: number): Float64Array {
+  const carried = new Float64Array(symbolCount * carriedStride).fill(Number.NEGATIVE_INFINITY);
+  for (let at = carriedSlot.close; at < carried.length; at += carriedStride) carried[at] = Number.NaN;
+  return carried;
 }
 
 const headSlots = 8;

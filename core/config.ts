@@ -42,7 +42,8 @@ export type TapelineConfig = {
    */
   readonly aheadMaxMs?: number;
   /**
-   * What a window without trades gives: nothing, or a bar of the last close for every symbol that has traded.
+   * What a window without trades gives: nothing, or a bar of the last close for every symbol that has traded in
+   * the day before.
    * @default 'none'
    */
   readonly emptyWindows?: 'none' | 'carry';

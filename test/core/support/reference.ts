@@ -37,6 +37,9 @@ export type ReferenceResult = {
 
 type Window = { symbol: string; startMs: number; endMs: number; trades: Trade[]; bar: ReferenceBar | undefined };
 
+/** A symbol is carried for a day after its last trade. */
+const carryMaxMs = 86_400_000;
+
 export function referenceFold(trades: readonly Trade[], options: PipelineOptions, arrivalTimeMs: number): ReferenceResult {
   const result: ReferenceResult = { bars: [], late: [], duplicates: 0, accepted: 0, tooFarAhead: 0 };
   const intervals = options.windowSizesMs.map((sizeMs) => ({ sizeMs, windows: [] as Window[] }));
@@ -77,7 +80,7 @@ export function referenceFold(trades: readonly Trade[], options: PipelineOptions
         undefined,
       );
       const close = last?.bar?.close;
-      if (typeof close !== 'number') continue;
+      if (typeof close !== 'number' || startMs >= (last as Window).endMs + carryMaxMs) continue;
       const window = windowOf(windows, symbol, startMs, sizeMs);
       const prices = { open: close, high: close, low: close, close, vwap: close };
       window.bar = { symbol, windowStartMs: startMs, windowEndMs: startMs + sizeMs, ...prices, volume: 0, tradeCount: 0, rev: 0 };

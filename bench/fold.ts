@@ -14,11 +14,14 @@ export function statesOf(pipeline: Pipeline): BucketState[] {
   return Array.from({ length: pipeline.bucketCount }, (_, bucket) => new BucketState(pipeline, bucket));
 }
 
-/** Folds records from bytes to bars, all that the consumer does with them but to store; returns how many bars came. */
-export function foldRecords(states: readonly BucketState[], records: readonly PackedRecord[], answer?: Answer): number {
+/**
+ * Folds records from bytes to bars, all that the consumer does with them but to store; returns how many bars came.
+ * @param before how many records were folded before these
+ */
+export function foldRecords(states: readonly BucketState[], records: readonly PackedRecord[], answer?: Answer, before = 0): number {
   const outcome = emptyOutcome();
   let barCount = 0;
-  let sequence = 0;
+  let sequence = before;
   for (const { bucket, data } of records) {
     const record = decodeRecord({ sequenceNumber: String(++sequence), arrivalTimeMs, data }, bucket);
     advance(states[bucket] as BucketState, [record], outcome);

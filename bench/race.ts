@@ -1,5 +1,5 @@
-/** One way to do the work. What `run` returns is kept, so that no compiler can leave the work out. */
-export type Contender = { readonly name: string; readonly run: () => unknown };
+/** One way to do the work. What `run` returns is kept, so that no compiler can leave the work out; `prepare` is not timed. */
+export type Contender = { readonly name: string; readonly prepare?: () => unknown; readonly run: () => unknown };
 
 export type RaceOptions = {
   readonly rounds: number;
@@ -17,8 +17,9 @@ export type RaceOptions = {
 export async function race(contenders: readonly Contender[], { rounds, count, progress }: RaceOptions): Promise<number[]> {
   const times: number[][] = contenders.map(() => []);
   for (let round = 0; round <= rounds; round++) {
-    for (const [i, { name, run }] of contenders.entries()) {
+    for (const [i, { name, prepare, run }] of contenders.entries()) {
       progress(`round ${round} of ${rounds}: ${name}`);
+      await prepare?.();
       const before = process.cpuUsage();
       kept = await run();
       const { user, system } = process.cpuUsage(before);

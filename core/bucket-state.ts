@@ -54,6 +54,9 @@ export class BucketState {
   readonly symbolIds = new Map<string, number>();
   readonly tables: readonly BarTable[];
   tradeIds = new IdSet();
+  /** The list of the frame before, and the number of each symbol in it, -1 for one of another bucket. */
+  frameSymbols: readonly string[] = [];
+  frameSymbolNumbers = new Int32Array(0);
   strategySlots: Float64Array;
   /** The next watermark at which a window closes or goes. */
   nextActionMs = Number.POSITIVE_INFINITY;

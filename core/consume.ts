@@ -213,15 +213,21 @@ function rememberIds(state: BucketState, frame: Frame, symbols: Int32Array, run:
 }
 
 /** The state's number of each of the frame's symbols; -1 for one of another bucket. */
-function symbolsOf(state: BucketState, frame: Frame): Int32Array {
-  const numbers = new Int32Array(frame.symbols.length);
-  for (let index = 0; index < numbers.length; index++) {
-    const symbol = frame.symbols[index] as string;
-    const known = state.symbolIds.get(symbol);
-    if (known !== undefined) numbers[index] = known;
-    else numbers[index] = bucketOf(symbol, state.pipeline.bucketCount) === state.bucket ? state.addSymbol(symbol) : -1;
-  }
+function symbolsOf(state: BucketState, { symbols }: Frame): Int32Array {
+  const known = symbols === state.frameSymbols ? state.frameSymbolNumbers : new Int32Array(0);
+  if (known.length === symbols.length) return known;
+  const numbers = new Int32Array(symbols.length);
+  numbers.set(known);
+  for (let index = known.length; index < symbols.length; index++) numbers[index] = numberOf(state, symbols[index] as string);
+  state.frameSymbols = symbols;
+  state.frameSymbolNumbers = numbers;
   return numbers;
+}
+
+function numberOf(state: BucketState, symbol: string): number {
+  const known = state.symbolIds.get(symbol);
+  if (known !== undefined) return known;
+  return bucketOf(symbol, state.pipeline.bucketCount) === state.bucket ? state.addSymbol(symbol) : -1;
 }
 
 /** The input is over: closes every window up to the one that holds this time. Returns the watermark that says so. */

@@ -18,6 +18,7 @@ export type Frame = {
   readonly producerId: string;
   readonly producerSequence: number;
   readonly count: number;
+  /** In several frames it may be the same list; then it has only become longer. Not all need have a trade. */
   readonly symbols: readonly string[];
   /** Index 0 is the empty set. */
   readonly conditionSets: readonly (readonly string[])[];
@@ -36,6 +37,8 @@ export type Frame = {
 
 /** A frame stays below Kinesis' 1 MiB record, whatever its texts. */
 const textBytesMax = 384 * 1024;
+/** Entries of a frame whose dictionary may go on: what a quiet bucket has sent is seldom what it sends next. */
+const dictionaryKeptFrom = 1024;
 /** Most buckets of a live feed never hold more. */
 const capacityAtFirst = 256;
 
@@ -53,15 +56,16 @@ export class FrameBuilder {
   #tradeIdText: string[] = [];
   #hasNumberId = false;
   #baseTimeMs = 0;
-  #textBytes = 0;
+  #textIdBytes = 0;
+  #dictionaryBytes = 0;
   #symbols: string[] = [];
   #conditionSets: (readonly string[])[] = [[]];
-  /** By the caller's number of a symbol or condition set: the frame in which it was last used, and its index there. */
-  #symbolFrames = new Uint32Array(64);
+  /** By the caller's number of a symbol or condition set: the dictionary in which it was entered last, and its index there. */
+  #symbolDictionaries = new Uint32Array(64);
   #symbolIndexes = new Uint16Array(64);
-  #conditionFrames = new Uint32Array(16);
+  #conditionDictionaries = new Uint32Array(16);
   #conditionIndexes = new Uint8Array(16);
-  #frameNumber = 1;
+  #dictionaryNumber = 1;
   count = 0;
 
   constructor(bucket: number, entriesMax: number) {
@@ -92,8 +96,8 @@ export class FrameBuilder {
   ): boolean {
     const i = this.count;
     if (!this.#takesTime(eventTimeMs)) return false;
-    if (symbolNumber >= this.#symbolFrames.length) this.#growSymbols(symbolNumber);
-    if (this.#symbolFrames[symbolNumber] !== this.#frameNumber && !this.#addSymbol(symbolNumber, symbol)) return false;
+    if (symbolNumber >= this.#symbolDictionaries.length) this.#growSymbols(symbolNumber);
+    if (this.#symbolDictionaries[symbolNumber] !== this.#dictionaryNumber && !this.#addSymbol(symbolNumber, symbol)) return false;
     if (conditionSetNumber === 0) this.#conditionIndex[i] = 0;
     else if (!this.#addConditions(i, conditionSetNumber, conditions)) return false;
     this.#symbolIndex[i] = this.#symbolIndexes[symbolNumber] as number;
@@ -143,14 +147,25 @@ export class FrameBuilder {
       tradeIdNumber: this.#hasNumberId ? this.#tradeIdNumber : undefined,
       tradeIdText: hasTextId ? this.#tradeIdText : undefined,
     };
+    if (!this.#isDictionaryKept()) this.#forgetDictionary();
     this.count = 0;
-    this.#textBytes = 0;
+    this.#textIdBytes = 0;
     this.#hasNumberId = false;
     this.#tradeIdText = [];
+    return frame;
+  }
+
+  /** A dictionary that is small beside its frame goes on as it is, so that who has read it once knows it by its bytes. */
+  #isDictionaryKept(): boolean {
+    const isSmall = this.count >= dictionaryKeptFrom && this.count >= this.#symbols.length && this.#dictionaryBytes <= textBytesMax / 2;
+    return isSmall && this.#conditionSets.length < 256;
+  }
+
+  #forgetDictionary(): void {
+    this.#dictionaryBytes = 0;
     this.#symbols = [];
     this.#conditionSets = [[]];
-    this.#frameNumber++;
-    return frame;
+    this.#dictionaryNumber++;
   }
 
   /** The first entry sets the base so that disorder around it fits too: offsets reach 24 days back and forth. */
@@ -179,18 +194,18 @@ export class FrameBuilder {
 
   #addSymbol(symbolNumber: number, symbol: string): boolean {
     if (this.#symbols.length === heartbeatIndex - 1 || this.#textBytes > textBytesMax) return false;
-    this.#symbolFrames[symbolNumber] = this.#frameNumber;
+    this.#symbolDictionaries[symbolNumber] = this.#dictionaryNumber;
     this.#symbolIndexes[symbolNumber] = this.#symbols.length;
     this.#symbols.push(symbol);
-    this.#textBytes += Math.min(symbol.length * 3, symbolBytesMax) + 2;
+    this.#dictionaryBytes += Math.min(symbol.length * 3, symbolBytesMax) + 2;
     return true;
   }
 
   #addConditions(i: number, conditionSetNumber: number, conditions: readonly string[]): boolean {
-    if (conditionSetNumber >= this.#conditionFrames.length) this.#growConditions(conditionSetNumber);
-    if (this.#conditionFrames[conditionSetNumber] !== this.#frameNumber) {
+    if (conditionSetNumber >= this.#conditionDictionaries.length) this.#growConditions(conditionSetNumber);
+    if (this.#conditionDictionaries[conditionSetNumber] !== this.#dictionaryNumber) {
       if (this.#conditionSets.length === 256) return false;
-      this.#conditionFrames[conditionSetNumber] = this.#frameNumber;
+      this.#conditionDictionaries[conditionSetNumber] = this.#dictionaryNumber;
       this.#conditionIndexes[conditionSetNumber] = this.#conditionSets.length;
       this.#conditionSets.push(conditions);
     }
@@ -201,7 +216,11 @@ export class FrameBuilder {
   #addTextId(i: number, tradeIdText: string): void {
     while (this.#tradeIdText.length < i) this.#tradeIdText.push('');
     this.#tradeIdText[i] = tradeIdText;
-    this.#textBytes += tradeIdText.length * 3 + 2;
+    this.#textIdBytes += tradeIdText.length * 3 + 2;
+  }
+
+  get #textBytes(): number {
+    return this.#dictionaryBytes + this.#textIdBytes;
   }
 
   get isFull(): boolean {
@@ -209,14 +228,14 @@ export class FrameBuilder {
   }
 
   #growSymbols(symbolNumber: number): void {
-    const length = Math.max(symbolNumber + 1, this.#symbolFrames.length * 2);
-    this.#symbolFrames = grown(new Uint32Array(length), this.#symbolFrames);
+    const length = Math.max(symbolNumber + 1, this.#symbolDictionaries.length * 2);
+    this.#symbolDictionaries = grown(new Uint32Array(length), this.#symbolDictionaries);
     this.#symbolIndexes = grown(new Uint16Array(length), this.#symbolIndexes);
   }
 
   #growConditions(conditionSetNumber: number): void {
-    const length = Math.max(conditionSetNumber + 1, this.#conditionFrames.length * 2);
-    this.#conditionFrames = grown(new Uint32Array(length), this.#conditionFrames);
+    const length = Math.max(conditionSetNumber + 1, this.#conditionDictionaries.length * 2);
+    this.#conditionDictionaries = grown(new Uint32Array(length), this.#conditionDictionaries);
     this.#conditionIndexes = grown(new Uint8Array(length), this.#conditionIndexes);
   }
 }

@@ -75,7 +75,7 @@ export function decodePacked(bytes: Uint8Array): DecodedFrame {
   const count = view.getUint32(8, true);
   const withNumberIds = (view.getUint8(5) & hasNumberIds) !== 0;
   const columns = columnsOf(count, withNumberIds);
-  const texts = textsOf(aligned.subarray(columns.end));
+  const texts = textsOfFrame(view.getUint16(6, true), count, aligned.subarray(columns.end));
   if (texts === undefined || (texts.tradeIdText !== undefined && texts.tradeIdText.length !== count))
     return rejectedWhole(bytes, 'frame-malformed');
   const { buffer, byteOffset } = aligned;
@@ -128,6 +128,30 @@ function headReason(bytes: Uint8Array): FrameReason | undefined {
 
 function checksumOf(bytes: Uint8Array): number {
   return crc32(bytes.subarray(16), crc32(bytes.subarray(0, 12)));
+}
+
+/** Texts of large frames by bucket, with their bytes: a producer goes on with a dictionary that is small beside its frame. */
+const knownTexts = new Map<number, { readonly bytes: Uint8Array; readonly texts: Texts }>();
+const knownFrom = 1024;
+const knownBytesMax = 4 * 1024 * 1024;
+let knownBytes = 0;
+
+function textsOfFrame(bucket: number, count: number, bytes: Uint8Array): Texts | undefined {
+  if (count < knownFrom) return textsOf(bytes);
+  const known = knownTexts.get(bucket);
+  if (known !== undefined && Buffer.compare(known.bytes, bytes) === 0) return known.texts;
+  const texts = textsOf(bytes);
+  if (texts !== undefined && texts.tradeIdText === undefined) rememberTexts(bucket, bytes, texts);
+  return texts;
+}
+
+function rememberTexts(bucket: number, bytes: Uint8Array, texts: Texts): void {
+  knownBytes += bytes.length - (knownTexts.get(bucket)?.bytes.length ?? 0);
+  if (knownBytes > knownBytesMax) {
+    knownTexts.clear();
+    knownBytes = bytes.length;
+  }
+  knownTexts.set(bucket, { bytes: bytes.slice(), texts });
 }
 
 type Texts = { producerId: string; symbols: string[]; conditionSets: string[][]; tradeIdText: string[] | undefined };

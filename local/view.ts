@@ -16,10 +16,12 @@ export class View {
   readonly #isTerminal: boolean;
   readonly #isColoured: boolean;
   #shownMs = Number.NEGATIVE_INFINITY;
+  #shown: RunNow | undefined;
   #linesUp = 0;
   #size = '';
   #lastSignalId = '';
-  #history: { readonly atMs: number; readonly trades: number }[] = [];
+  /** Trades over the last seconds, for the rate; a view begins before the first trade. */
+  #history: { readonly atMs: number; readonly trades: number }[] = [{ atMs: performance.now(), trades: 0 }];
 
   constructor({
     title,
@@ -34,7 +36,8 @@ export class View {
 
   show(now: RunNow, isLast = false): void {
     const atMs = performance.now();
-    if (!isLast && atMs - this.#shownMs < (this.#isTerminal ? terminalEveryMs : plainEveryMs)) return;
+    if (isLast ? now === this.#shown : atMs - this.#shownMs < (this.#isTerminal ? terminalEveryMs : plainEveryMs)) return;
+    this.#shown = now;
     this.#shownMs = atMs;
     this.#history.push({ atMs, trades: now.trades });
     while (this.#history.length > 2 && atMs - (this.#history[0] as { atMs: number }).atMs > rateOverMs) this.#history.shift();

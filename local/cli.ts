@@ -382,5 +382,5 @@ function printSummary(summary: Summary, { json }: SharedOptions, stream: NodeJS.
     ...Object.entries(summary.feed).map(([name, count]): [string, string] => [`feed ${name}`, countText(count)]),
     ['time', `${summary.seconds} s, ${countText(Math.round(summary.trades / Math.max(summary.seconds, 0.001)))} trades/s`],
   ];
-  stream.write(rows.map(([name, text]) => `${name.padEnd(26)}${text}\n`).join(''));
+  stream.write(rows.map(([name, text]) => `${name.padEnd(21)} ${text}\n`).join(''));
 }

@@ -1,7 +1,7 @@
 import { answerOf, foldRecords, pipelineFor, statesOf } from './fold.ts';
-import { framesOf, linesOf, type Market, makeMarket, type PackedRecord } from './market.ts';
+import { framesOf, lineOf, linesOf, type Market, makeMarket, type PackedRecord } from './market.ts';
 import { race } from './race.ts';
-import { addParsed, type JsonTrade } from './parsed.ts';
+import { addParsed, type JsonTrade, parseOf } from './parsed.ts';
 import { assertSame } from './answer.ts';
 import { against, type Measure, type Settings, type Suite } from './suite.ts';
 
@@ -24,28 +24,18 @@ export const packed: Suite = {
 type Variant = { readonly withIds: boolean; readonly fields: string; readonly goal: Measure['goal'] };
 
 async function measure(market: Market, { rounds, progress }: Settings, { withIds, fields, goal }: Variant): Promise<Measure[]> {
-  progress(`making ${market.count} lines and frames`);
-  const lines = linesOf(market, { withIds });
+  progress(`making frames of ${market.count} trades`);
   const records = framesOf(market, { withIds });
   progress('comparing the bars');
-  assertSame('JSON.parse, put into bars one by one', parsedAnswer(lines), answerOf(records));
+  assertSame('JSON.parse, put into bars one by one', parsedAnswer(linesOf(market, { withIds })), answerOf(records));
   const pipeline = pipelineFor();
-  const contenders = [
-    { name: 'ours', run: () => foldRecords(statesOf(pipeline), records) },
-    { name: 'JSON.parse', run: () => parseAll(lines) },
-  ];
+  const contenders = [{ name: 'ours', run: () => foldRecords(statesOf(pipeline), records) }, parseOf(() => linesOf(market, { withIds }))];
   const [oursNs = Number.NaN, theirsNs = Number.NaN] = await race(contenders, { rounds, count: market.count, progress });
   const bytesPerTrade = bytesOf(records) / market.count;
   return [
     against(`packed to 1m bars / JSON.parse (${fields})`, oursNs, theirsNs, goal),
-    { what: `a packed frame (${fields.split(';')[0]})`, ours: bytesPerTrade, theirs: lineBytes(lines), unit: 'bytes/trade' },
+    { what: `a packed frame (${fields.split(';')[0]})`, ours: bytesPerTrade, theirs: lineBytes(market, withIds), unit: 'bytes/trade' },
   ];
-}
-
-function parseAll(lines: readonly string[]): unknown {
-  let last: unknown;
-  for (let i = 0; i < lines.length; i++) last = JSON.parse(lines[i] as string);
-  return last;
 }
 
 function parsedAnswer(lines: readonly string[]) {
@@ -58,6 +48,8 @@ function bytesOf(records: readonly PackedRecord[]): number {
   return records.reduce((sum, { data }) => sum + data.length, 0);
 }
 
-function lineBytes(lines: readonly string[]): number {
-  return lines.reduce((sum, line) => sum + line.length + 1, 0) / lines.length;
+function lineBytes(market: Market, withIds: boolean): number {
+  let sum = 0;
+  for (let i = 0; i < market.count; i++) sum += lineOf(market, i, { withIds }).length + 1;
+  return sum / market.count;
 }

@@ -16,6 +16,7 @@ import rsiReversion from '../strategies/rsi-reversion.ts';
 import { addBars, type Answer, assertSame } from './answer.ts';
 import { answerOf, pipelineFor, statesOf } from './fold.ts';
 import { arrivalTimeMs, framesOf, lineOf, linesOf, type Market, makeMarket } from './market.ts';
+import { parseOf } from './parsed.ts';
 import { race } from './race.ts';
 import { against, type Suite } from './suite.ts';
 
@@ -37,11 +38,10 @@ export const replay: Suite = {
       const signals = await replayFile(path, statesOf(pipelineFor({ strategies })), answer);
       if (signals === 0 && tradeCount >= 1_000_000) throw new Error('the strategies gave no signal');
       assertSame('the file', answer, answerOf(framesOf(market)));
-      const lines = linesOf(market, { withIds: false });
       const pipeline = pipelineFor({ strategies });
       const contenders = [
         { name: 'ours', run: () => replayFile(path, statesOf(pipeline)) },
-        { name: 'JSON.parse', run: () => lines.reduce<unknown>((_, line) => JSON.parse(line), undefined) },
+        parseOf(() => linesOf(market, { withIds: false })),
       ];
       const [oursNs = NaN, theirsNs = NaN] = await race(contenders, { rounds, count: tradeCount, progress });
       return [against('NDJSON file to bars and 3 strategies / JSON.parse', oursNs, theirsNs, { atLeast: 1, aim: 3 })];

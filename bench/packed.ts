@@ -1,8 +1,8 @@
 import { answerOf, foldRecords, pipelineFor, statesOf } from './fold.ts';
-import { framesOf, lineOf, linesOf, type Market, makeMarket, type PackedRecord } from './market.ts';
+import { framesOf, lineOf, type Market, makeMarket, type PackedRecord } from './market.ts';
 import { race } from './race.ts';
 import { addParsed, type JsonTrade, parseOf } from './parsed.ts';
-import { assertSame } from './answer.ts';
+import { type Answer, assertSame } from './answer.ts';
 import { against, type Measure, type Settings, type Suite } from './suite.ts';
 
 /**
@@ -27,9 +27,9 @@ async function measure(market: Market, { rounds, progress }: Settings, { withIds
   progress(`making frames of ${market.count} trades`);
   const records = framesOf(market, { withIds });
   progress('comparing the bars');
-  assertSame('JSON.parse, put into bars one by one', parsedAnswer(linesOf(market, { withIds })), answerOf(records));
+  assertSame('JSON.parse, put into bars one by one', parsedAnswer(market, withIds), answerOf(records));
   const pipeline = pipelineFor();
-  const contenders = [{ name: 'ours', run: () => foldRecords(statesOf(pipeline), records) }, parseOf(() => linesOf(market, { withIds }))];
+  const contenders = [{ name: 'ours', run: () => foldRecords(statesOf(pipeline), records) }, parseOf(market, { withIds })];
   const [oursNs = Number.NaN, theirsNs = Number.NaN] = await race(contenders, { rounds, count: market.count, progress });
   const bytesPerTrade = bytesOf(records) / market.count;
   return [
@@ -38,9 +38,9 @@ async function measure(market: Market, { rounds, progress }: Settings, { withIds
   ];
 }
 
-function parsedAnswer(lines: readonly string[]) {
-  const answer = new Map();
-  for (const line of lines) addParsed(answer, JSON.parse(line) as JsonTrade);
+function parsedAnswer(market: Market, withIds: boolean): Answer {
+  const answer: Answer = new Map();
+  for (let i = 0; i < market.count; i++) addParsed(answer, JSON.parse(lineOf(market, i, { withIds })) as JsonTrade);
   return answer;
 }
 

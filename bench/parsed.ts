@@ -1,4 +1,5 @@
 import { type Answer, keyOf } from './answer.ts';
+import { linesOf, type Market } from './market.ts';
 import type { Contender } from './race.ts';
 
 export type JsonTrade = { readonly symbol: string; readonly eventTimeMs: number; readonly price: number; readonly size: number };
@@ -12,18 +13,24 @@ export function addParsed(answer: Answer, { symbol, eventTimeMs, price, size }: 
   answer.set(key, [open, Math.max(high, price), Math.min(low, price), price, volume + size, tradeCount + 1]);
 }
 
-/** Bare `JSON.parse` of each line. The lines are made before each turn and let go after it: to have them in memory is not for the others to pay. */
-export function parseOf(makeLines: () => string[]): Contender {
+const linesAtOnce = 100_000;
+
+/**
+ * Bare `JSON.parse` of each line, a string in memory. The strings are made as they are needed, outside of its time: all at once they would
+ * be millions of objects in the heap, which the garbage collector would go through in the time of whoever's turn it is.
+ */
+export function parseOf(market: Market, { withIds }: { readonly withIds: boolean }): Contender {
   let lines: string[] = [];
   return {
     name: 'JSON.parse',
-    prepare: () => {
-      lines = makeLines();
+    parts: Math.ceil(market.count / linesAtOnce),
+    prepare: (part) => {
+      const from = part * linesAtOnce;
+      lines = linesOf(market, { from, to: Math.min(from + linesAtOnce, market.count), withIds });
     },
     run: () => {
       let last: unknown;
       for (let i = 0; i < lines.length; i++) last = JSON.parse(lines[i] as string);
-      lines = [];
       return last;
     },
   };

@@ -1,5 +1,12 @@
-/** One way to do the work. What `run` returns is kept, so that no compiler can leave the work out; `prepare` is not timed. */
-export type Contender = { readonly name: string; readonly prepare?: () => unknown; readonly run: () => unknown };
+/** One way to do the work. What `run` returns is kept, so that no compiler can leave the work out. */
+export type Contender = {
+  readonly name: string;
+  /** In how many parts the work is done. @default 1 */
+  readonly parts?: number;
+  /** Makes ready what a part needs; not timed. */
+  readonly prepare?: (part: number) => unknown;
+  readonly run: (part: number) => unknown;
+};
 
 export type RaceOptions = {
   readonly rounds: number;
@@ -17,17 +24,26 @@ export type RaceOptions = {
 export async function race(contenders: readonly Contender[], { rounds, count, progress }: RaceOptions): Promise<number[]> {
   const times: number[][] = contenders.map(() => []);
   for (let round = 0; round <= rounds; round++) {
-    for (const [i, { name, prepare, run }] of contenders.entries()) {
-      progress(`round ${round} of ${rounds}: ${name}`);
-      await prepare?.();
-      const before = process.cpuUsage();
-      kept = await run();
-      const { user, system } = process.cpuUsage(before);
-      if (round > 0) times[i]?.push(((user + system) * 1_000) / count);
+    for (const [i, contender] of contenders.entries()) {
+      progress(`round ${round} of ${rounds}: ${contender.name}`);
+      const microseconds = await timeOf(contender);
+      if (round > 0) times[i]?.push((microseconds * 1_000) / count);
     }
   }
   kept = undefined;
   return times.map(medianOf);
+}
+
+async function timeOf({ parts = 1, prepare, run }: Contender): Promise<number> {
+  let microseconds = 0;
+  for (let part = 0; part < parts; part++) {
+    await prepare?.(part);
+    const before = process.cpuUsage();
+    kept = await run(part);
+    const { user, system } = process.cpuUsage(before);
+    microseconds += user + system;
+  }
+  return microseconds;
 }
 
 /** The only reason to be of this is that somebody could look. */

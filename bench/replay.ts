@@ -15,7 +15,7 @@ import emaCross from '../strategies/ema-cross.ts';
 import rsiReversion from '../strategies/rsi-reversion.ts';
 import { addBars, type Answer, assertSame } from './answer.ts';
 import { answerOf, pipelineFor, statesOf } from './fold.ts';
-import { arrivalTimeMs, framesOf, lineOf, linesOf, type Market, makeMarket } from './market.ts';
+import { arrivalTimeMs, framesOf, lineOf, type Market, makeMarket } from './market.ts';
 import { parseOf } from './parsed.ts';
 import { race } from './race.ts';
 import { against, type Suite } from './suite.ts';
@@ -39,10 +39,7 @@ export const replay: Suite = {
       if (signals === 0 && tradeCount >= 1_000_000) throw new Error('the strategies gave no signal');
       assertSame('the file', answer, answerOf(framesOf(market)));
       const pipeline = pipelineFor({ strategies });
-      const contenders = [
-        { name: 'ours', run: () => replayFile(path, statesOf(pipeline)) },
-        parseOf(() => linesOf(market, { withIds: false })),
-      ];
+      const contenders = [{ name: 'ours', run: () => replayFile(path, statesOf(pipeline)) }, parseOf(market, { withIds: false })];
       const [oursNs = NaN, theirsNs = NaN] = await race(contenders, { rounds, count: tradeCount, progress });
       return [against('NDJSON file to bars and 3 strategies / JSON.parse', oursNs, theirsNs, { atLeast: 1, aim: 3 })];
     } finally {

@@ -1,0 +1,39 @@
+import { exitCodes } from '../exit.ts';
+import type { SharedOptions } from '../options.ts';
+import { countText } from '../progress.ts';
+import type { Summary } from '../summary.ts';
+import type { Session } from './session.ts';
+
+export function exitCodeOf(summary: Summary, { strict }: SharedOptions, { signal, isReaderGone }: Session): number {
+  if (signal.aborted && !isReaderGone()) return exitCodes.interrupted;
+  return strict && summary.quarantined.total > 0 ? exitCodes.quarantined : exitCodes.done;
+}
+
+export function printSummary(summary: Summary, { json }: SharedOptions, stream: NodeJS.WritableStream): void {
+  if (json) {
+    stream.write(`${JSON.stringify(summary)}\n`);
+    return;
+  }
+  const { signals, quarantined } = summary;
+  const time = (timeMs: number | null) => (timeMs === null ? '-' : new Date(timeMs).toISOString());
+  const counts = (byName: Readonly<Record<string, number>>) => Object.entries(byName).map(([name, count]) => `${name} ${countText(count)}`);
+  const rows: [string, string][] = [
+    ['trades', `${countText(summary.trades)} of ${countText(summary.symbols)} symbols, volume ${countText(summary.volume)}`],
+    ['from, to', `${time(summary.firstEventTimeMs)}, ${time(summary.lastEventTimeMs)}`],
+    ['bars', `${countText(summary.bars)}, ${countText(summary.revisions)} revisions`],
+    ['late', countText(summary.late)],
+    ['duplicates', countText(summary.duplicates)],
+    ['quarantined', [countText(quarantined.total), ...counts(quarantined.byReason)].join(', ')],
+    [
+      'signals',
+      [
+        `${countText(signals.buy)} buy`,
+        `${countText(signals.sell)} sell`,
+        ...counts(signals.suppressed).map((text) => `suppressed by ${text}`),
+      ].join(', '),
+    ],
+    ...Object.entries(summary.feed).map(([name, count]): [string, string] => [`feed ${name}`, countText(count)]),
+    ['time', `${summary.seconds} s, ${countText(Math.round(summary.trades / Math.max(summary.seconds, 0.001)))} trades/s`],
+  ];
+  stream.write(rows.map(([name, text]) => `${name.padEnd(21)} ${text}\n`).join(''));
+}

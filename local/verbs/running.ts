@@ -1,0 +1,55 @@
+import type { Pipeline } from '../../core/pipeline.ts';
+import { filterFor, pipelineFor, type SharedOptions } from '../options.ts';
+import { countText } from '../progress.ts';
+import { type RunNow, run } from '../run.ts';
+import { openFileSource, type Source } from '../source.ts';
+import { exitCodeOf, printSummary } from './report.ts';
+import type { Session } from './session.ts';
+
+type Running = {
+  readonly session: Session;
+  readonly pipeline?: Pipeline;
+  readonly options: SharedOptions & { readonly state: string };
+  readonly openSource: (stateOf: (name: string) => string | undefined) => Promise<Source>;
+  readonly onProgress: (now: RunNow) => void;
+  readonly onEnd: () => void;
+};
+
+/** Runs until the input or the user ends it, and says what came of it. */
+export async function runAndReport({ session, pipeline, options, openSource, onProgress, onEnd }: Running): Promise<number> {
+  const { summary, hasEnded, hadNothingNew } = await run({
+    pipeline: pipeline ?? (await pipelineFor(options)),
+    stateFolder: options.state,
+    openSource,
+    filter: filterFor(options),
+    isDigestWanted: options.json === true,
+    onProgress,
+    signal: session.signal,
+  });
+  onEnd();
+  if (hasEnded || options.json) printSummary(summary, options, session.stdout);
+  if (hadNothingNew)
+    session.stderr.write(
+      `run: the input had been read before; "${options.state}" holds its result, delete it or give another --state to begin anew\n`,
+    );
+  if (summary.late > summary.trades / 10) {
+    session.stderr.write(
+      `run: ${countText(summary.late)} of ${countText(summary.trades)} trades came after their windows were gone; give input that is older than what "${options.state}" holds a --state of its own\n`,
+    );
+  }
+  if (!hasEnded) {
+    const until =
+      summary.lastEventTimeMs === null ? 'before the first trade' : `at event time ${new Date(summary.lastEventTimeMs).toISOString()}`;
+    session.stderr.write(
+      `run: stopped ${until} after ${countText(summary.trades)} trades; everything read is saved in "${options.state}", the same command goes on from here\n`,
+    );
+  }
+  return exitCodeOf(summary, options, session);
+}
+
+/** The input, from where the state folder says that it was read to. */
+export async function openWithState(feed: string, path: string, stateOf: (name: string) => string | undefined): Promise<Source> {
+  const { name, stop } = await openFileSource({ feed, path });
+  stop();
+  return openFileSource({ feed, path, from: stateOf(name) });
+}

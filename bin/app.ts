@@ -1,14 +1,15 @@
 import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
+import { historyKinds } from '../core/config.ts';
 import { PipelineStack } from '../lib/pipeline-stack.ts';
 import config from '../tapeline.config.ts';
 
 /**
- * The CDK app. Context, by `-c NAME=VALUE` or in `cdk.json`:
+ * The CDK app. What is deployed is in `tapeline.config.ts`; context, by `-c NAME=VALUE` or in `cdk.json`, stands over it:
  *
  *     name      the stack's name (default Tapeline)
- *     shards    a number, or on-demand (default 2)
- *     history   parquet or none (default parquet)
+ *     shards    a number, or on-demand (default: the config's)
+ *     history   parquet, timestream or none (default: the config's)
  *     emulator  true leaves out what LocalStack 4.14 does not have (default false)
  */
 const app = new App();
@@ -16,7 +17,7 @@ new PipelineStack(app, text('name') ?? 'Tapeline', {
   description: 'A live tape of market trades in, buy and sell signals out',
   config,
   shardCount: shardCount(),
-  history: oneOf('history', ['parquet', 'none']),
+  history: oneOf('history', historyKinds),
   emulator: oneOf('emulator', ['true', 'false']) === 'true',
 });
 Validations.of(app).addPlugins(new AwsSolutionsChecks(app));

@@ -67,7 +67,24 @@ export type TapelineConfig = {
    * @default '1'
    */
   readonly generation?: string;
+  /**
+   * Where the cloud keeps bars, trades and late trades: `parquet` files for Athena, `timestream` where the account has Timestream for
+   * LiveAnalytics, or `none`. On the laptop it is always DuckDB.
+   * @default 'parquet'
+   */
+  readonly history?: HistoryKind;
+  /**
+   * Shards of the cloud's tape, 1 to 9,999, or `on-demand` to let Kinesis decide. Two carry 1,500 tickers with 4 GB a day.
+   * @default 2
+   */
+  readonly shards?: number | 'on-demand';
 };
+
+export const historyKinds = ['parquet', 'timestream', 'none'] as const;
+export type HistoryKind = (typeof historyKinds)[number];
+
+/** What only the cloud asks of a config: no state depends on it, so it may change at any time. */
+export type DeploymentOptions = { readonly history: HistoryKind; readonly shards: number | 'on-demand' };
 
 /** The config could not be used: which option, what was received, and what to write instead. */
 export class ConfigError extends Error {
@@ -78,10 +95,11 @@ export class ConfigError extends Error {
 /** Checks a config and returns it. @throws ConfigError */
 export function defineTapeline(config: TapelineConfig): TapelineConfig {
   pipelineOptionsOf(config);
+  deploymentOptionsOf(config);
   return config;
 }
 
-/** The config with every default filled in. @throws ConfigError */
+/** What a deployment computes, with every default filled in. @throws ConfigError */
 export function pipelineOptionsOf(config: TapelineConfig): PipelineOptions {
   if (typeof config !== 'object' || config === null || Array.isArray(config))
     throw new ConfigError(`config must be an object, received "${String(config)}"`);
@@ -123,6 +141,11 @@ export function pipelineOptionsOf(config: TapelineConfig): PipelineOptions {
   return options;
 }
 
+/** What the cloud needs beside it, with every default filled in. @throws ConfigError */
+export function deploymentOptionsOf({ history = 'parquet', shards = 2 }: TapelineConfig): DeploymentOptions {
+  return { history: oneOf('history', history, historyKinds), shards: shardsOf(shards) };
+}
+
 const dayMs = 86_400_000;
 
 const keys: Record<keyof TapelineConfig, true> = {
@@ -138,6 +161,8 @@ const keys: Record<keyof TapelineConfig, true> = {
   windowOffsetMs: true,
   buckets: true,
   generation: true,
+  history: true,
+  shards: true,
 };
 
 function refuseUnknownKeys(config: TapelineConfig): void {
@@ -171,6 +196,12 @@ function strategiesOf(strategies: unknown): readonly Strategy[] {
 function wholeNumber(option: string, value: unknown, smallest: number, greatest: number): number {
   if (Number.isSafeInteger(value) && (value as number) >= smallest && (value as number) <= greatest) return value as number;
   throw new ConfigError(`${option} must be a whole number from ${smallest} to ${greatest}, received "${String(value)}"`);
+}
+
+function shardsOf(shards: unknown): number | 'on-demand' {
+  if (shards === 'on-demand' || (Number.isSafeInteger(shards) && (shards as number) >= 1 && (shards as number) <= 9_999))
+    return shards as number | 'on-demand';
+  throw new ConfigError(`shards must be a whole number from 1 to 9999 or "on-demand", received "${String(shards)}"`);
 }
 
 function oneOf<T extends string>(option: string, value: unknown, allowed: readonly T[]): T {

@@ -1,6 +1,6 @@
 import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
-import { pipelineOptionsOf, type TapelineConfig } from '../core/config.ts';
+import { deploymentOptionsOf, type HistoryKind, pipelineOptionsOf, type TapelineConfig } from '../core/config.ts';
 import { acknowledge } from './acknowledge.ts';
 import { makeDataBucket } from './data-bucket.ts';
 import { DataKey } from './data-key.ts';
@@ -13,12 +13,12 @@ import { Tape } from './tape.ts';
 export type PipelineStackProps = StackProps & {
   /** `tapeline.config.ts`, which the functions carry in their bundles. */
   readonly config: TapelineConfig;
-  /** @default 2 */
+  /** @default as the config has it */
   readonly shardCount?: number | 'on-demand' | undefined;
   /** @default 24 hours */
   readonly tapeRetention?: Duration | undefined;
-  /** Bars and late trades as Parquet files for Athena, or `none`. @default 'parquet' */
-  readonly history?: 'parquet' | 'none' | undefined;
+  /** @default as the config has it */
+  readonly history?: HistoryKind | undefined;
   /** For an emulator: leaves out what LocalStack 4.14 does not have, and keeps nothing when the stack goes. @default false */
   readonly emulator?: boolean | undefined;
   /** @default data stays when the stack goes */
@@ -40,7 +40,9 @@ export class PipelineStack extends Stack {
 
   constructor(scope: Construct, id: string, props: PipelineStackProps) {
     super(scope, id, props);
-    const { config, emulator = false, history = 'parquet' } = props;
+    const { config, emulator = false } = props;
+    const asConfigured = deploymentOptionsOf(config);
+    const { history = asConfigured.history, shardCount = asConfigured.shards } = props;
     const { generation } = pipelineOptionsOf(config);
     const removalPolicy = props.removalPolicy ?? (emulator ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN);
     const missing = emulator ? ({ format: 'json', archiveRetention: 'none' } as const) : {};
@@ -50,7 +52,7 @@ export class PipelineStack extends Stack {
     acknowledge.finding(accessLogBucket, 'S1', 'it holds the access logs of the others; logging its own would never end');
     const shared = { encryptionKey, accessLogBucket, removalPolicy };
 
-    this.tape = new Tape(this, 'Tape', { ...shared, shardCount: props.shardCount, retention: props.tapeRetention });
+    this.tape = new Tape(this, 'Tape', { ...shared, shardCount, retention: props.tapeRetention });
     if (history === 'parquet') this.history = new History(this, 'History', { ...shared, format: missing.format });
     this.consumer = new SignalConsumer(this, 'SignalConsumer', { ...shared, tape: this.tape, history: this.history });
     this.signals = new SignalBus(this, 'SignalBus', {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, defineTapeline, pipelineOptionsOf, type TapelineConfig } from '../../core/config.ts';
+import { ConfigError, defineTapeline, deploymentOptionsOf, pipelineOptionsOf, type TapelineConfig } from '../../core/config.ts';
 import { pipelineOf } from '../../core/pipeline.ts';
 import { defineStrategy } from '../../core/strategy.ts';
 
@@ -20,6 +20,7 @@ describe('a config', () => {
       calendar: 'always',
       strategies: [],
     });
+    expect(deploymentOptionsOf({})).toEqual({ history: 'parquet', shards: 2 });
   });
 
   it('is given back as it was written', () => {
@@ -51,6 +52,11 @@ describe('a config', () => {
     ['strategies that are no list', { strategies: 'ema' }, 'strategies must be a list'],
     ['a strategy by name', { strategies: ['ema-cross'] }, 'strategies must hold what defineStrategy returns'],
     ['two strategies of one name', { strategies: [strategy('a'), strategy('a')] }, 'received "a" twice'],
+    ['an unknown history', { history: 'timestreams' }, 'did you mean "timestream"?'],
+    ['a near history key', { histories: 'none' }, 'did you mean "history"?'],
+    ['no shard', { shards: 0 }, 'shards must be a whole number from 1 to 9999 or "on-demand", received "0"'],
+    ['half a shard', { shards: 1.5 }, 'received "1.5"'],
+    ['shards as text', { shards: 'ondemand' }, 'received "ondemand"'],
     ['no object', null, 'config must be an object, received "null"'],
     ['text', '1m', 'config must be an object'],
   ])('with %s is refused, and says what it received', (_, config, message) => {
@@ -64,6 +70,13 @@ describe('two pipelines', () => {
 
   it('read each other’s state when they are configured alike', () => {
     expect(fingerprintOf({ strategies: [strategy('a')] })).toBe(fingerprintOf({ strategies: [strategy('a')], interval: '60s' }));
+  });
+
+  it.each<[string, TapelineConfig]>([
+    ['history', { history: 'timestream' }],
+    ['shards', { shards: 'on-demand' }],
+  ])('also when they differ in %s, which only the cloud asks for', (_, config) => {
+    expect(fingerprintOf(config)).toBe(fingerprintOf({}));
   });
 
   it.each<[string, TapelineConfig]>([

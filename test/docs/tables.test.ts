@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formats } from '../../adapters/feeds/formats.ts';
-import { pipelineOptionsOf, type TapelineConfig } from '../../core/config.ts';
+import { deploymentOptionsOf, pipelineOptionsOf, type TapelineConfig } from '../../core/config.ts';
 import { frameReasons, lineReasons, signalGuards, strategyReasons } from '../../core/reasons.ts';
 import { guardsOf } from '../../core/signals.ts';
 import { compileStrategies, defineStrategy } from '../../core/strategy.ts';
@@ -37,7 +37,8 @@ describe('docs/config.md', () => {
 
   it.each(rows.map(([name = '', value = '']) => [name, value] as const))('says the default of %s: %s', (name, text) => {
     const value: unknown = JSON.parse(text.replaceAll("'", '"').replace(/(?<=\d),(?=\d{3})/g, ''));
-    expect(pipelineOptionsOf({ [name]: value } as TapelineConfig)).toEqual(pipelineOptionsOf({}));
+    const config = { [name]: value } as TapelineConfig;
+    expect([pipelineOptionsOf(config), deploymentOptionsOf(config)]).toEqual([pipelineOptionsOf({}), deploymentOptionsOf({})]);
   });
 
   it('has every option of the command line that replay and run share', async () => {

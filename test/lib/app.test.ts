@@ -22,7 +22,7 @@ describe('the CDK app', () => {
 
   it.each([
     [{ shards: '0' }, 'context "shards" must be a whole number from 1 to 9999 or on-demand, received "0"'],
-    [{ history: 'timestream' }, 'context "history" must be one of parquet, none, received "timestream"'],
+    [{ history: 'duckdb' }, 'context "history" must be one of parquet, timestream, none, received "duckdb"'],
     [{ emulator: 'yes' }, 'context "emulator" must be one of true, false, received "yes"'],
   ])('refuses %j', async (context, message) => {
     await expect(synth(context)).rejects.toThrow(message);

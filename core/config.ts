@@ -1,10 +1,15 @@
 import { type CalendarName, calendarNames } from './calendar.ts';
 import { type ConditionProfile, conditionProfiles } from './conditions.ts';
+import { ConfigError } from './config-error.ts';
+import { type Endpoint, endpointsOf } from './delivery.ts';
 import { parseInterval } from './interval.ts';
 import { nearestOf } from './nearest.ts';
 import type { PipelineOptions } from './pipeline.ts';
 import type { Strategy } from './strategy.ts';
 import { checkWindow } from './window.ts';
+
+export { ConfigError } from './config-error.ts';
+export { command, discord, slack, telegram, webhook } from './delivery.ts';
 
 /** What a deployment is: the one thing a user states, read alike by the laptop and the cloud. */
 export type TapelineConfig = {
@@ -78,6 +83,11 @@ export type TapelineConfig = {
    * @default 2
    */
   readonly shards?: number | 'on-demand';
+  /**
+   * Where signals are delivered to: `webhook({ url: 'https://example.com/hooks' })`, `slack`, `discord`, `telegram`, `command`.
+   * @default nowhere
+   */
+  readonly deliver?: readonly Endpoint[];
 };
 
 export const historyKinds = ['parquet', 'timestream', 'none'] as const;
@@ -86,16 +96,11 @@ export type HistoryKind = (typeof historyKinds)[number];
 /** What only the cloud asks of a config: no state depends on it, so it may change at any time. */
 export type DeploymentOptions = { readonly history: HistoryKind; readonly shards: number | 'on-demand' };
 
-/** The config could not be used: which option, what was received, and what to write instead. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-  readonly code = 'config-invalid';
-}
-
 /** Checks a config and returns it. @throws ConfigError */
 export function defineTapeline(config: TapelineConfig): TapelineConfig {
   pipelineOptionsOf(config);
   deploymentOptionsOf(config);
+  endpointsOf(config.deliver ?? []);
   return config;
 }
 
@@ -163,6 +168,7 @@ const keys: Record<keyof TapelineConfig, true> = {
   generation: true,
   history: true,
   shards: true,
+  deliver: true,
 };
 
 function refuseUnknownKeys(config: TapelineConfig): void {

@@ -30,7 +30,9 @@ export class Driver {
 
   /** Hands over all that is on the tape now. */
   async pump(): Promise<void> {
-    for (const shardId of this.#options.tape.shardIds()) {
+    const shardIds = this.#options.tape.shardIds();
+    for (const shard of this.#shards.values()) if (!shardIds.includes(shard.shardId)) await this.#endShard(shard);
+    for (const shardId of shardIds) {
       const shard = this.#shards.get(shardId) ?? { shardId, after: this.#options.startAfter, window: undefined };
       this.#shards.set(shardId, shard);
       while (await this.#handBatch(shard));
@@ -67,6 +69,12 @@ export class Driver {
     function windowStartOf({ arrivalTimeMs }: StoredRecord): number {
       return Math.floor(arrivalTimeMs / windowSizeMs) * windowSizeMs;
     }
+  }
+
+  /** A shard that was split or merged is read to its end before those that go on for it. */
+  async #endShard(shard: Shard): Promise<void> {
+    if (shard.window !== undefined) await this.#endWindow(shard);
+    this.#shards.delete(shard.shardId);
   }
 
   async #endWindow(shard: Shard): Promise<void> {

@@ -1,5 +1,6 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { Quarantined } from '../../core/reasons.ts';
+import { StateInUse } from '../stores/errors.ts';
 
 /** A record as the log keeps it. Sequence numbers rise over all shards of one tape. */
 export type StoredRecord = {
@@ -17,6 +18,7 @@ export type SourceState = { readonly source: string; readonly state: string };
 
 /** A log that records can be read from in order; the driver needs no more of a stream. */
 export interface TapeReader {
+  /** The shards to read now. One that is no longer among them has been read to its end, and is over. */
   shardIds(): string[];
   /** The records of a shard behind a sequence number ('' for the start), in order, up to a count and a sum of data bytes. */
   read(shardId: string, after: string, limits: { readonly recordsMax: number; readonly bytesMax: number }): StoredRecord[];
@@ -29,30 +31,42 @@ const schema = `
   CREATE TABLE IF NOT EXISTS quarantine (position TEXT NOT NULL, reason TEXT NOT NULL, sample TEXT NOT NULL, PRIMARY KEY (position, reason));
 `;
 
+const sqliteBusy = 5;
+const lockWaitMs = 5_000;
+
 /** The durable log of a laptop: one SQLite file, on the disk when `append` returns. */
 export class SqliteTape implements TapeReader {
   readonly #database: DatabaseSync;
   readonly #select: StatementSync;
 
-  constructor(file: string, { readOnly = false }: { readonly readOnly?: boolean } = {}) {
-    this.#database = new DatabaseSync(file, { readOnly });
+  /** `isExclusive` keeps every other process out for as long as it is open. @throws StateInUse when it is not alone */
+  constructor(
+    file: string,
+    { readOnly = false, isExclusive = false }: { readonly readOnly?: boolean; readonly isExclusive?: boolean } = {},
+  ) {
+    this.#database = new DatabaseSync(file, { readOnly, timeout: isExclusive ? lockWaitMs : 0 });
+    if (isExclusive) this.#lock(file);
     if (!readOnly) this.#database.exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; ${schema}`);
     this.#select = this.#database.prepare(
       'SELECT sequenceNumber, shardId, partitionKey, arrivalTimeMs, data FROM records WHERE shardId = ? AND sequenceNumber > ? ORDER BY sequenceNumber LIMIT ?',
     );
   }
 
-  /** All of it or nothing. `quarantined` are lines of the feed that became no trade. */
-  append(records: readonly NewRecord[], sources: readonly SourceState[], quarantined: readonly Quarantined[]): void {
+  /** All of it or nothing, and the records with their numbers. `quarantined` are lines of the feed that became no trade. */
+  append(records: readonly NewRecord[], sources: readonly SourceState[], quarantined: readonly Quarantined[]): StoredRecord[] {
     const insertRecord = this.#database.prepare('INSERT INTO records (shardId, partitionKey, arrivalTimeMs, data) VALUES (?, ?, ?, ?)');
     const insertQuarantined = this.#database.prepare('INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?)');
     const insertSource = this.#database.prepare('INSERT OR REPLACE INTO sources VALUES (?, ?)');
     this.#database.exec('BEGIN IMMEDIATE');
     try {
-      for (const { shardId, partitionKey, arrivalTimeMs, data } of records) insertRecord.run(shardId, partitionKey, arrivalTimeMs, data);
+      const stored = records.map((record) => {
+        const { lastInsertRowid } = insertRecord.run(record.shardId, record.partitionKey, record.arrivalTimeMs, record.data);
+        return { ...record, sequenceNumber: String(lastInsertRowid) };
+      });
       for (const { position, reason, sample } of quarantined) insertQuarantined.run(position, reason, sample);
       for (const { source, state } of sources) insertSource.run(source, state);
       this.#database.exec('COMMIT');
+      return stored;
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       throw error;
@@ -103,6 +117,15 @@ export class SqliteTape implements TapeReader {
     return records;
   }
 
+  /** Takes records off the log that are safe elsewhere. Their numbers are not given again. */
+  remove(sequenceNumbers: readonly string[]): void {
+    if (sequenceNumbers.length === 0) return;
+    const statement = this.#database.prepare('DELETE FROM records WHERE sequenceNumber = ?');
+    this.#database.exec('BEGIN IMMEDIATE');
+    for (const sequenceNumber of sequenceNumbers) statement.run(Number(sequenceNumber));
+    this.#database.exec('COMMIT');
+  }
+
   /** Whether the tape holds anything behind a sequence number. */
   lastSequenceNumber(): string {
     return String(this.#database.prepare('SELECT max(sequenceNumber) AS last FROM records').get()?.['last'] ?? '');
@@ -110,5 +133,16 @@ export class SqliteTape implements TapeReader {
 
   close(): void {
     this.#database.close();
+  }
+
+  /** The lock goes with the process, also when it is killed. */
+  #lock(file: string): void {
+    try {
+      this.#database.exec('PRAGMA locking_mode=EXCLUSIVE; BEGIN IMMEDIATE; COMMIT');
+    } catch (cause) {
+      this.#database.close();
+      if ((cause as { errcode?: number }).errcode === sqliteBusy) throw new StateInUse({ file, cause });
+      throw cause;
+    }
   }
 }

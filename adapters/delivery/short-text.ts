@@ -1,0 +1,8 @@
+/** One line of at most so many characters, without anything that could move a terminal's cursor or turn its text around. */
+export function shortText(text: string, charactersMax = 200): string {
+  const line = text
+    .slice(0, charactersMax * 4)
+    .replace(/[\p{C}\p{Z}\s]+/gu, ' ')
+    .trim();
+  return line.length <= charactersMax ? line : `${line.slice(0, charactersMax - 1).trimEnd()}…`;
+}

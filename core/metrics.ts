@@ -23,8 +23,10 @@ export const consumeMetrics = {
 export const publishMetrics = {
   published: 'Count',
   unpublished: 'Count',
+  /** Signals that the bus will never take, kept aside. */
+  refused: 'Count',
   badItems: 'Count',
-  /** From the commit of a signal, dated to the second, to its place on the bus: the largest of the batch. */
+  /** From the commit of a signal, dated to the second, to the end of its batch, published or not: the largest of the batch. */
   publishDelayMs: 'Milliseconds',
 } as const;
 

@@ -1,4 +1,4 @@
-import type { Bus } from '../adapters/bus/bus.ts';
+import type { Bus, RefusedSignals } from '../adapters/bus/bus.ts';
 import { parseSignals } from '../adapters/bus/parse-signals.ts';
 import { signalEventOf, type SignalEvent } from '../adapters/bus/signal-event.ts';
 import { TapelineError } from '../adapters/errors.ts';
@@ -6,6 +6,8 @@ import type { StreamResponse, TableStreamEvent } from './events/table-stream.ts'
 
 export type PublisherOptions = {
   readonly bus: Bus;
+  /** Keeps what the bus will never take, so that nothing waits behind it. */
+  readonly refused: RefusedSignals;
   /** The events' CloudEvents `source`, which names this deployment. @default '/tapeline' */
   readonly source?: string;
   /** Is told what was published and what was not. */
@@ -16,6 +18,8 @@ export type PublishFact =
   | { readonly kind: 'published'; readonly events: number }
   /** It will be delivered again, with all that follows it in the stream. */
   | { readonly kind: 'unpublished'; readonly signalId: string; readonly code: string; readonly message: string }
+  /** It will never be on the bus, and is kept aside. */
+  | { readonly kind: 'refused'; readonly signalId: string; readonly code: string; readonly message: string }
   /** It cannot be read, now or ever: it stays in the table until its time is over. */
   | { readonly kind: 'bad-item'; readonly item: string; readonly sequenceNumber: string; readonly reason: string };
 
@@ -37,10 +41,12 @@ const sliceMaxMs = 35_000;
 
 /**
  * Makes the handler of the table's stream: what a commit has put into the outbox goes to the bus. Anything else in the stream is passed over.
- * A record that is not fully published comes again with all that follow it, and what is published twice has the same id.
+ * A record that is not fully published comes again with all that follow it, and what is published twice has the same id. What the bus will never
+ * take is kept aside, and the stream goes on.
  */
 export function makePublisher({
   bus,
+  refused,
   source = '/tapeline',
   report = () => {},
 }: PublisherOptions): (event: TableStreamEvent, context?: Context) => Promise<StreamResponse> {
@@ -53,8 +59,10 @@ export function makePublisher({
       isBegun = true;
       const unpublished = await bus.publish([...recordOf.keys()]);
       report({ kind: 'published', events: recordOf.size - unpublished.length });
-      for (const { event, code, message } of unpublished) report({ kind: 'unpublished', signalId: event.id, code, message });
-      const failed = new Set(unpublished.map(({ event }) => recordOf.get(event)));
+      for (const { event, code, message, isRefused } of unpublished)
+        report({ kind: isRefused ? 'refused' : 'unpublished', signalId: event.id, code, message });
+      await refused.keep(unpublished.filter(({ isRefused }) => isRefused));
+      const failed = new Set(unpublished.flatMap(({ event, isRefused }) => (isRefused ? [] : [recordOf.get(event)])));
       for (const record of records) if (!failed.has(record)) open.delete(record);
       // What follows would come again anyway.
       if (failed.size > 0) return comesAgain(open);

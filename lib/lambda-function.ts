@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { extname, join, resolve } from 'node:path';
 import { type Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
@@ -15,6 +16,8 @@ export type LambdaFunctionProps = {
   readonly memorySizeMb: number;
   readonly timeout: Duration;
   readonly environment: Readonly<Record<string, string>>;
+  /** The file that exports the deployment's config, for the bundle. @default `tapeline.config.ts` in the folder that the app is started in */
+  readonly configPath?: string | undefined;
   /** Concurrency taken out of the account's for this function alone. @default shared; an account's first quota has none to spare */
   readonly reservedConcurrency?: number | undefined;
   /** @default one month */
@@ -23,7 +26,9 @@ export type LambdaFunctionProps = {
   readonly removalPolicy?: RemovalPolicy | undefined;
 };
 
+/** Of what is deployed: the clone, or the built package in somebody's `node_modules`. */
 const root = join(import.meta.dirname, '..');
+const entryEnding = extname(import.meta.filename);
 
 /** Loaded only where the environment has no credentials; Lambda always puts them there. */
 const otherCredentials = [
@@ -46,8 +51,9 @@ export class LambdaFunction extends NodejsFunction {
     logGroup.grantWrite(role);
     super(scope, id, {
       description,
-      entry: join(root, 'lambdas', 'entry', `${entry}.ts`),
-      depsLockFilePath: join(root, 'package-lock.json'),
+      entry: join(root, 'lambdas', 'entry', `${entry}${entryEnding}`),
+      // Any file: all packages are bundled, so that no lock file is read.
+      depsLockFilePath: join(root, 'package.json'),
       projectRoot: root,
       handler: 'handler',
       runtime: Runtime.NODEJS_24_X,
@@ -76,10 +82,17 @@ export class LambdaFunction extends NodejsFunction {
         sourcesContent: false,
         // What runs is what was tested, not the clients that the runtime has today; without the parts that look for credentials elsewhere.
         externalModules: otherCredentials,
+        esbuildArgs: { '--alias': `#tapeline.config=${configFile(props.configPath)}` },
         // The tracer's packages are CommonJS and ask for Node's modules by require.
         banner: "import{createRequire as tapelineRequire}from'node:module';const require=tapelineRequire(import.meta.url);",
       },
     });
     acknowledge.everyResource(role, 'X-Ray has no resources: traces are put to "*" or not at all');
   }
+}
+
+function configFile(path = 'tapeline.config.ts'): string {
+  const file = resolve(path);
+  if (existsSync(file)) return file;
+  throw new Error(`the functions need the config file "${file}", which does not exist; start the app in its folder or give configPath`);
 }

@@ -2,7 +2,7 @@ import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { Archive, EventBus, type EventPattern, type IEventBus } from 'aws-cdk-lib/aws-events';
-import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam';
+import { type Grant, type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { FilterCriteria, FilterRule, StartingPosition } from 'aws-cdk-lib/aws-lambda';
 import { DynamoEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
@@ -11,6 +11,7 @@ import { Construct } from 'constructs';
 import type { PublishMetric } from '../core/metrics.ts';
 import { acknowledge } from './acknowledge.ts';
 import { makeDataBucket } from './data-bucket.ts';
+import { grantEncrypt } from './data-key.ts';
 import { FailureDestination } from './failure-destination.ts';
 import { LambdaFunction } from './lambda-function.ts';
 import { metricOf } from './metric.ts';
@@ -23,7 +24,7 @@ export type SignalBusProps = {
   readonly generation: string;
   /** How long the bus keeps its signals to be replayed, or `none`. @default 30 days */
   readonly archiveRetention?: Duration | 'none' | undefined;
-  /** Where batches of outbox inserts go that could not be published in a day. @default a bucket of its own */
+  /** Keeps signals that the bus refuses for good, and batches of outbox inserts that could not be published in a day. @default its own */
   readonly failureBucket?: IBucket | undefined;
   /** For the bucket that it makes. @default keys that S3 manages */
   readonly encryptionKey?: IKey | undefined;
@@ -35,6 +36,7 @@ export type SignalBusProps = {
   readonly removalPolicy?: RemovalPolicy | undefined;
 };
 
+const refusedPrefix = 'refused/';
 /** A DynamoDB stream remembers for 24 hours. */
 const recordAgeMax = Duration.hours(23);
 /** Three slices of events at their slowest, when each attempt of each call hangs. */
@@ -67,9 +69,13 @@ export class SignalBus extends Construct {
         BUS_NAME: this.bus.eventBusName,
         BUS_SOURCE: signalEventSource,
         SIGNAL_SOURCE: `/tapeline/${Stack.of(this).stackName}`,
+        REFUSED_BUCKET: this.failureBucket.bucketName,
+        REFUSED_DOMAIN: this.failureBucket.bucketRegionalDomainName,
+        REFUSED_PREFIX: refusedPrefix,
       },
     });
     this.bus.grantPutEventsTo(this.handler);
+    this.#grantRefused();
     this.#readOutbox(table, props.generation);
   }
 
@@ -94,6 +100,20 @@ export class SignalBus extends Construct {
   /** Age of the last outbox insert of each batch: rises when signals cannot be published. */
   metricIteratorAgeMs(options?: MetricOptions): Metric {
     return this.handler.metric('IteratorAge', { statistic: 'Maximum', ...options });
+  }
+
+  #grantRefused(): void {
+    const objects = `${refusedPrefix}*`;
+    this.handler.addToRolePolicy(
+      new PolicyStatement({ actions: ['s3:PutObject'], resources: [this.failureBucket.arnForObjects(objects)] }),
+    );
+    if (this.failureBucket.encryptionKey) grantEncrypt(this.failureBucket.encryptionKey, this.handler);
+    acknowledge.objectsOf(
+      this.failureBucket,
+      objects,
+      this.handler.role ?? this.handler,
+      'an object for each signal that the bus refuses, named by its id',
+    );
   }
 
   #makeArchive(retention: Duration, removalPolicy: RemovalPolicy): Archive {

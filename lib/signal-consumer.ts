@@ -30,6 +30,8 @@ export type SignalConsumerProps = {
   readonly tumblingWindow?: Duration | undefined;
   /** Reads with a throughput and a price of its own: 0.05 s instead of 0.6 s from the feed to the handler. @default shared polling */
   readonly hasEnhancedFanOut?: boolean | undefined;
+  /** The file that exports the deployment's config. @default `tapeline.config.ts` in the folder that the app is started in */
+  readonly configPath?: string | undefined;
   /** @default 1,769: one whole core, and the fold uses no more */
   readonly memorySizeMb?: number | undefined;
   /** @default shared with the account: shards bound the concurrency already */
@@ -69,6 +71,7 @@ export class SignalConsumer extends Construct {
       memorySizeMb: props.memorySizeMb ?? 1769,
       timeout,
       reservedConcurrency: props.reservedConcurrency,
+      configPath: props.configPath,
       removalPolicy,
       environment: {
         TABLE_NAME: this.table.tableName,

@@ -28,14 +28,21 @@ const parallelMax = 8;
 const attemptsMax = 6;
 const backoff: Backoff = { baseMs: 100, maxMs: 2_000 };
 const passingCodes = new Set(['InternalFailure', 'InternalException', 'ThrottlingException']);
+/**
+ * The entry's own fault, of the service's answers and ours; what else it does not take is a matter of permissions, which can be set right.
+ * @see https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html
+ */
+const refusedCodes = new Set(['InvalidArgument', 'MalformedDetail', 'RedactionFailure', 'ValidationException', 'entry-too-large']);
 
-type Failure = { readonly code: string; readonly message: string };
+type Failure = Omit<Unpublished, 'event'>;
 type Entry = {
   readonly event: SignalEvent;
   readonly request: PutEventsRequestEntry;
   readonly bytes: number;
   failure?: Failure | undefined;
 };
+/** `isTaken`: the service took the call, and said of each entry what became of it. */
+type Attempt = { readonly isTaken: boolean; readonly retry: readonly Entry[] };
 
 /**
  * Publishes to an EventBridge bus. In a round each (symbol, strategy) has at most one entry, so that entries can fail and be tried again by
@@ -66,8 +73,8 @@ export class EventBridgeBus implements Bus {
     const request = { EventBusName: busName, Source: eventSource, DetailType: event.type, Detail: JSON.stringify(event) };
     const bytes = bytesOf(request);
     if (bytes <= callMax.bytes) return { event, request, bytes };
-    const failure = { code: 'entry-too-large', message: `a call takes ${callMax.bytes} bytes, and this entry has ${bytes}` };
-    return { event, request, bytes, failure };
+    const message = `a call takes ${callMax.bytes} bytes, and this entry has ${bytes}`;
+    return { event, request, bytes, failure: failureWith('entry-too-large', message) };
   }
 
   /** One call, and again with the entries that failed for a reason that may pass. */
@@ -75,8 +82,7 @@ export class EventBridgeBus implements Bus {
     let open = call;
     for (let attempt = 1; ; attempt++) {
       if (service.isDown) {
-        for (const entry of open)
-          entry.failure ??= { code: 'not-attempted', message: 'the service did not take the calls before this one' };
+        for (const entry of open) entry.failure ??= failureWith('not-attempted', 'the service did not take the calls before this one');
         return;
       }
       const { isTaken, retry } = await this.#putOnce(open);
@@ -89,8 +95,7 @@ export class EventBridgeBus implements Bus {
     }
   }
 
-  /** `isTaken`: the service took the call, and said of each entry what became of it. */
-  async #putOnce(entries: readonly Entry[]): Promise<{ isTaken: boolean; retry: readonly Entry[] }> {
+  async #putOnce(entries: readonly Entry[]): Promise<Attempt> {
     try {
       const { Entries: results = [] } = await this.#options.client.send(
         new PutEventsCommand({ Entries: entries.map(({ request }) => request) }),
@@ -101,19 +106,28 @@ export class EventBridgeBus implements Bus {
       const failure = failureOf(error);
       if (failure === 'ours') throw error;
       const { name, message } = error as Error;
-      fail(entries, { code: name, message });
-      return { isTaken: false, retry: failure === 'passing' ? entries : [] };
+      if (name === 'ValidationException' && entries.length > 1) return this.#putApart(entries);
+      fail(entries, failureWith(name, message));
+      return { isTaken: name === 'ValidationException', retry: failure === 'passing' ? entries : [] };
     }
+  }
+
+  /** Of a call that is not valid, one entry may be at fault, and its neighbours are not. */
+  async #putApart(entries: readonly Entry[]): Promise<Attempt> {
+    const attempts: Attempt[] = [];
+    for (const entry of entries) attempts.push(await this.#putOnce([entry]));
+    return { isTaken: attempts.every(({ isTaken }) => isTaken), retry: attempts.flatMap(({ retry }) => retry) };
   }
 }
 
 /** The lane's entry of this round, if it may go. */
 function openEntry(lane: readonly Entry[], round: number): Entry | undefined {
   const entry = lane[round];
-  if (entry !== undefined && lane[round - 1]?.failure !== undefined) {
-    fail([entry], { code: 'behind-unpublished', message: 'an earlier event of this symbol and strategy is not published' });
-  }
-  return entry?.failure === undefined ? entry : undefined;
+  if (entry === undefined) return undefined;
+  // Behind one that is refused for good it goes on: waiting would be for ever.
+  const isHeldBack = lane.slice(0, round).some(({ failure }) => failure !== undefined && !failure.isRefused);
+  if (isHeldBack) fail([entry], failureWith('behind-unpublished', 'an earlier event of this symbol and strategy is not published'));
+  return entry.failure === undefined ? entry : undefined;
 }
 
 function callsOf(entries: readonly Entry[]): Entry[][] {
@@ -139,7 +153,11 @@ function bytesOf({ Source = '', DetailType = '', Detail = '' }: PutEventsRequest
 
 function failureOfEntry(result: PutEventsResultEntry | undefined): Failure | undefined {
   if (result?.EventId !== undefined && result.ErrorCode === undefined) return undefined;
-  return { code: result?.ErrorCode ?? 'InternalFailure', message: result?.ErrorMessage ?? 'the service did not say what became of it' };
+  return failureWith(result?.ErrorCode ?? 'InternalFailure', result?.ErrorMessage ?? 'the service did not say what became of it');
+}
+
+function failureWith(code: string, message: string): Failure {
+  return { code, message, isRefused: refusedCodes.has(code) };
 }
 
 function fail(entries: readonly Entry[], failure: Failure): void {

@@ -1,14 +1,15 @@
+import config from '#tapeline.config';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { FirehoseClient } from '@aws-sdk/client-firehose';
 import { FirehoseHistory } from '../../adapters/history/firehose.ts';
-import { S3Quarantine } from '../../adapters/quarantine/s3.ts';
+import { S3Quarantine } from '../../adapters/s3/quarantine.ts';
 import { DynamoDbCheckpoints } from '../../adapters/stores/dynamodb.ts';
 import { CheckpointConflict } from '../../adapters/stores/errors.ts';
 import { pipelineOptionsOf } from '../../core/config.ts';
 import { consumeMetrics } from '../../core/metrics.ts';
 import { pipelineOf } from '../../core/pipeline.ts';
-import config from '../../tapeline.config.ts';
 import { type ConsumerOptions, makeConsumer } from '../consume-kinesis.ts';
+import { readBucket } from './bucket.ts';
 import { addBatch, batchLineOf } from './consume-report.ts';
 import { readEnvironment } from './environment.ts';
 import { logger, metrics, observed } from './telemetry.ts';
@@ -16,15 +17,7 @@ import { logger, metrics, observed } from './telemetry.ts';
 /** The adapters try again by themselves; a call that hangs is given up early enough for that. */
 const ownRetries = { maxAttempts: 1, requestHandler: { connectionTimeout: 1_000, requestTimeout: 5_000, throwOnRequestTimeout: true } };
 
-const environment = readEnvironment([
-  'TABLE_NAME',
-  'QUARANTINE_BUCKET',
-  'QUARANTINE_DOMAIN',
-  'QUARANTINE_PREFIX',
-  'AWS_REGION',
-  'AWS_ACCESS_KEY_ID',
-  'AWS_SECRET_ACCESS_KEY',
-]);
+const environment = readEnvironment(['TABLE_NAME', 'QUARANTINE_PREFIX']);
 const pipeline = pipelineOf(pipelineOptionsOf(config));
 const { generation, bucketCount } = pipeline;
 
@@ -58,26 +51,10 @@ export const handler = observed('consume', async (event: Parameters<typeof consu
 
 /** Without delivery streams, bars and late trades are counted and not kept. */
 function historyOf(): ConsumerOptions['history'] {
-  const quarantine = new S3Quarantine({
-    bucketUrl: bucketUrl(),
-    region: environment.AWS_REGION,
-    prefix: environment.QUARANTINE_PREFIX,
-    // They live as long as the container.
-    credentials: {
-      accessKeyId: environment.AWS_ACCESS_KEY_ID,
-      secretAccessKey: environment.AWS_SECRET_ACCESS_KEY,
-      ...(process.env['AWS_SESSION_TOKEN'] && { sessionToken: process.env['AWS_SESSION_TOKEN'] }),
-    },
-  });
+  const quarantine = new S3Quarantine({ bucket: readBucket('QUARANTINE'), prefix: environment.QUARANTINE_PREFIX });
   const writeQuarantined = quarantine.writeQuarantined.bind(quarantine);
   if (process.env['BARS_STREAM'] === undefined) return { writeBars: async () => {}, writeLate: async () => {}, writeQuarantined };
   const { BARS_STREAM: barsStream, LATE_STREAM: lateStream } = readEnvironment(['BARS_STREAM', 'LATE_STREAM']);
   const history = new FirehoseHistory({ client: new FirehoseClient(ownRetries), barsStream, lateStream });
   return { writeBars: history.writeBars.bind(history), writeLate: history.writeLate.bind(history), writeQuarantined };
-}
-
-/** An emulator is told to all clients by these variables, and has the bucket in the path. */
-function bucketUrl(): string {
-  const endpoint = process.env['AWS_ENDPOINT_URL_S3'] ?? process.env['AWS_ENDPOINT_URL'];
-  return endpoint === undefined ? `https://${environment.QUARANTINE_DOMAIN}` : `${endpoint}/${environment.QUARANTINE_BUCKET}`;
 }

@@ -5,6 +5,7 @@ import type { PublishFact } from '../publish.ts';
 export type PublishLine = {
   readonly published: number;
   readonly unpublished: number;
+  readonly refused: number;
   readonly badItems: number;
   readonly problems: readonly PublishFact[];
 };
@@ -14,8 +15,14 @@ const problemsMax = 5;
 export function publishLineOf(facts: readonly PublishFact[]): PublishLine {
   const published = facts.reduce((sum, fact) => (fact.kind === 'published' ? sum + fact.events : sum), 0);
   const problems = facts.filter(({ kind }) => kind !== 'published');
-  const badItems = problems.filter(({ kind }) => kind === 'bad-item').length;
-  return { published, unpublished: problems.length - badItems, badItems, problems: problems.slice(0, problemsMax) };
+  const countOf = (wanted: PublishFact['kind']) => problems.filter(({ kind }) => kind === wanted).length;
+  return {
+    published,
+    unpublished: countOf('unpublished'),
+    refused: countOf('refused'),
+    badItems: countOf('bad-item'),
+    problems: problems.slice(0, problemsMax),
+  };
 }
 
 /** From the oldest commit of the batch, which DynamoDB dates to the second, until `nowMs`. */

@@ -93,7 +93,8 @@ describe.skipIf(local.kind === 'missing')('from the tape to the bus', () => {
 
   /** As Lambda reads a table's stream, a few records at a time. */
   const publishStream = async (StreamArn: string): Promise<void> => {
-    const publish = makePublisher({ bus: new EventBridgeBus({ client: fake.client, busName: 'signals', wait: async () => {} }) });
+    const bus = new EventBridgeBus({ client: fake.client, busName: 'signals', wait: async () => {} });
+    const publish = makePublisher({ bus, refused: { keep: async (refused) => expect(refused).toEqual([]) } });
     const { StreamDescription } = await streams.send(new DescribeStreamCommand({ StreamArn }));
     for (const { ShardId } of StreamDescription?.Shards ?? []) {
       let iterator = (await streams.send(new GetShardIteratorCommand({ StreamArn, ShardId, ShardIteratorType: 'TRIM_HORIZON' })))

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EventBridgeBus } from '../../adapters/bus/event-bridge.ts';
 import type { Signal } from '../../core/signal.ts';
 import type { TableStreamEvent } from '../../lambdas/events/table-stream.ts';
+import type { RefusedSignals } from '../../adapters/bus/bus.ts';
 import { makePublisher, type PublishFact } from '../../lambdas/publish.ts';
 import { FakeEventBridge } from '../adapters/bus/fake-event-bridge.ts';
 import { signalOf, someEvents } from '../adapters/bus/signals.ts';
@@ -13,17 +14,27 @@ describe('what publishes the outbox', () => {
   let fake: FakeEventBridge;
   let publish: ReturnType<typeof makePublisher>;
   const facts: PublishFact[] = [];
+  const kept = new Map<string, string>();
+  let isStoreDown = false;
+  const refused: RefusedSignals = {
+    keep: async (signals) => {
+      if (isStoreDown) throw new Error('the bucket is away');
+      for (const { event, code } of signals) kept.set(event.id, code);
+    },
+  };
 
   beforeAll(async () => {
     fake = await FakeEventBridge.start();
     const bus = new EventBridgeBus({ client: fake.client, busName: 'signals', wait: async () => {} });
-    publish = makePublisher({ bus, source: '/test', report: (fact) => facts.push(fact) });
+    publish = makePublisher({ bus, refused, source: '/test', report: (fact) => facts.push(fact) });
   });
   afterAll(() => fake.stop());
 
   const reset = (options?: Parameters<FakeEventBridge['reset']>[0]) => {
     fake.reset(options);
     facts.length = 0;
+    kept.clear();
+    isStoreDown = false;
   };
 
   it('publishes all signals at least once and each lane in order, whatever fails and however the stream is cut', async () => {
@@ -83,6 +94,35 @@ describe('what publishes the outbox', () => {
         message: 'as told: AccessDeniedException',
       })),
     ]);
+  });
+
+  it('publishes or keeps aside every signal, and the stream goes on, whichever of them the bus refuses for ever', async () => {
+    const commits = someEvents.chain((events) =>
+      fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 30 }).map((sizes) => {
+        const signals = events.map(({ data }) => data);
+        return sizes.map((size) => signals.splice(0, size)).filter((commit) => commit.length > 0);
+      }),
+    );
+    await fc.assert(
+      fc.asyncProperty(commits, fc.integer({ min: 1, max: 4 }), fc.integer({ min: 2, max: 9 }), async (commits, batchSize, nth) => {
+        const ids = commits.flat().map(({ signalId }) => signalId);
+        const poison = new Set(ids.filter((_, i) => i % nth === 1));
+        reset({ judge: ({ id }) => (poison.has(id) ? 'MalformedDetail' : 'taken') });
+        const records = commits.map((signals, i) => outboxRecord({ version: i + 1, signals }));
+        // Nothing comes again: every batch is over at its first delivery.
+        expect(await deliverAll(records, batchSize)).toBe(Math.ceil(records.length / batchSize));
+        expect([...kept.keys()].sort()).toEqual([...poison].sort());
+        expect(fake.taken.map(({ id }) => id).sort()).toEqual(ids.filter((id) => !poison.has(id)).sort());
+        expect(facts.filter(({ kind }) => kind === 'refused')).toHaveLength(poison.size);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('takes a refused signal for unfinished as long as it is not kept', async () => {
+    reset({ judge: () => 'MalformedDetail' });
+    isStoreDown = true;
+    await expect(publish({ Records: [outboxRecord({ version: 1, signals: [signalOf('A', 0)] })] })).rejects.toThrow('the bucket is away');
   });
 
   it('publishes the parts of one commit in their order, whatever order they come in', async () => {

@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process';
-import { globSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, statSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { removeFolders, synthesisePipeline } from './synth.ts';
+import { bundlesOf, removeFolders, synthesisePipeline } from './synth.ts';
 
 const run = promisify(execFile);
 const bytesMax = 500_000;
@@ -12,10 +11,8 @@ const bytesMax = 500_000;
 let bundles: { readonly consume: string; readonly publish: string };
 
 beforeAll(() => {
-  const { folder } = synthesisePipeline({}, { bundles: true, checks: false });
-  const files = globSync('asset.*/index.mjs', { cwd: folder }).map((file) => join(folder, file));
-  const fileWith = (text: string) => files.find((file) => readFileSync(file, 'utf8').includes(text)) as string;
-  bundles = { consume: fileWith('QUARANTINE_BUCKET'), publish: fileWith('SIGNAL_SOURCE') };
+  const files = bundlesOf(synthesisePipeline({}, { bundles: true, checks: false }));
+  bundles = { consume: files.get('consume') as string, publish: files.get('publish') as string };
 });
 afterAll(removeFolders);
 
@@ -63,7 +60,14 @@ const environmentOf: Record<'consume' | 'publish', Record<string, string>> = {
     BARS_STREAM: 'bars',
     LATE_STREAM: 'late',
   },
-  publish: { BUS_NAME: 'bus', BUS_SOURCE: 'tapeline', SIGNAL_SOURCE: '/tapeline/Tapeline' },
+  publish: {
+    BUS_NAME: 'bus',
+    BUS_SOURCE: 'tapeline',
+    SIGNAL_SOURCE: '/tapeline/Tapeline',
+    REFUSED_PREFIX: 'refused/',
+    REFUSED_BUCKET: 'bucket',
+    REFUSED_DOMAIN: 'bucket.s3.eu-central-1.amazonaws.com',
+  },
 };
 
 async function invoke(name: 'consume' | 'publish', event: object, environment: Record<string, string>) {

@@ -78,6 +78,17 @@ export function ofType(resources: readonly Resource[], type: string): Resource[]
   return resources.filter(({ Type }) => Type === type);
 }
 
+/** The bundle of each function, by its entry. */
+export function bundlesOf({ resources, folder }: Synthesised): Map<string, string> {
+  return new Map(
+    ofType(resources, 'AWS::Lambda::Function').map(({ Properties }) => {
+      const service: string = Properties.Environment.Variables.POWERTOOLS_SERVICE_NAME;
+      const [asset] = String(Properties.Code.S3Key['Fn::Sub'] ?? Properties.Code.S3Key).split('.');
+      return [service.split('/').at(-1) as string, join(folder, `asset.${asset}`, 'index.mjs')];
+    }),
+  );
+}
+
 function failureOf(run: () => unknown): unknown {
   try {
     run();

@@ -30,8 +30,11 @@ describe('an EventBridge bus', () => {
         expect(unpublished.map(({ event }) => event)).toEqual(events.filter(({ id }) => failed.has(id)));
         const published = events.filter(({ id }) => !failed.has(id));
         expect(byLane(fake.taken)).toEqual(byLane(published));
-        // What is published of a lane is how the lane begins.
-        for (const [lane, taken] of Object.entries(byLane(published))) expect(byLane(events)[lane]?.slice(0, taken.length)).toEqual(taken);
+        // What is published of a lane is how the lane begins, but for what is refused for good.
+        const refused = new Set(unpublished.flatMap(({ event, isRefused }) => (isRefused ? [event.id] : [])));
+        const publishable = byLane(events.filter(({ id }) => !refused.has(id)));
+        for (const [lane, taken] of Object.entries(byLane(published))) expect(publishable[lane]?.slice(0, taken.length)).toEqual(taken);
+        for (const { code, isRefused } of unpublished) expect(isRefused).toBe(code === 'MalformedDetail');
         for (const call of fake.calls) expect(call.length).toBeLessThanOrEqual(10);
       }),
       { numRuns: 60 },
@@ -67,11 +70,11 @@ describe('an EventBridge bus', () => {
     fake.reset();
     const spare = 999_999 - Buffer.byteLength(`tapelinetapeline.signal.v1${JSON.stringify(eventOf('A', 0, { reasons: [''] }))}`);
     const [fits, exceeds] = [eventOf('A', 0, { reasons: ['x'.repeat(spare)] }), eventOf('B', 0, { reasons: ['x'.repeat(spare + 1)] })];
-    expect(await bus.publish([exceeds, fits, eventOf('B', 1)])).toMatchObject([
-      { event: exceeds, code: 'entry-too-large', message: 'a call takes 999999 bytes, and this entry has 1000000' },
-      { event: eventOf('B', 1), code: 'behind-unpublished' },
+    expect(await bus.publish([exceeds, fits, eventOf('B', 1)])).toEqual([
+      { event: exceeds, code: 'entry-too-large', message: 'a call takes 999999 bytes, and this entry has 1000000', isRefused: true },
     ]);
-    expect(fake.taken).toEqual([fits]);
+    // Nothing waits behind what will never go.
+    expect(fake.taken).toEqual([fits, eventOf('B', 1)]);
   });
 
   it('tries only the entries again that failed for a reason that may pass', async () => {
@@ -85,7 +88,8 @@ describe('an EventBridge bus', () => {
       },
     });
     const unpublished = await bus.publish(['taken', 'throttled', 'refused'].map((symbol) => eventOf(symbol, 0)));
-    expect(unpublished).toMatchObject([{ event: { subject: 'refused' }, code: 'NotAuthorizedForSourceException' }]);
+    // A permission can be given, so it is not refused for good.
+    expect(unpublished).toMatchObject([{ event: { subject: 'refused' }, code: 'NotAuthorizedForSourceException', isRefused: false }]);
     expect(tries).toEqual({ taken: 1, throttled: 4, refused: 1 });
     expect(waits).toHaveLength(3);
   });
@@ -113,6 +117,13 @@ describe('an EventBridge bus', () => {
     fake.reset({ failCall: (call) => (call <= 2 ? failure : undefined) });
     expect(await bus.publish([eventOf('A', 0), eventOf('B', 0)])).toEqual([]);
     expect(fake.taken).toHaveLength(2);
+  });
+
+  it('finds the entry that makes a call invalid, and publishes its neighbours', async () => {
+    fake.reset({ isInvalid: ({ subject }) => subject === 'S3' });
+    const unpublished = await bus.publish(Array.from({ length: 12 }, (_, i) => eventOf(`S${i}`, 0)));
+    expect(unpublished).toMatchObject([{ event: { subject: 'S3' }, code: 'ValidationException', isRefused: true }]);
+    expect(fake.taken).toHaveLength(11);
   });
 
   it('leaves a service alone that refuses: no call for what is left', async () => {

@@ -12,6 +12,8 @@ export type Verdict = 'taken' | string;
 export type FakeOptions = {
   /** @default every entry is taken */
   readonly judge?: (event: SignalEvent) => Verdict;
+  /** An entry with which a whole call is invalid. @default none */
+  readonly isInvalid?: (event: SignalEvent) => boolean;
   /** The status and error of a whole call, counted from 1, or what becomes of its connection; undefined for an answer. @default none */
   readonly failCall?: (call: number) => { readonly status: number; readonly type: string } | 'cut' | 'silent' | undefined;
 };
@@ -68,7 +70,9 @@ export class FakeEventBridge {
     if (failure === 'cut' || failure === 'silent') return failure;
     if (failure !== undefined) return refused(failure.status, failure.type);
     if (Entries.length === 0 || Entries.length > 10 || sizeOf(Entries) >= 1_000_000) return refused(400, 'ValidationException');
-    const results = Entries.map(({ Detail }) => this.#judge(JSON.parse(Detail) as SignalEvent));
+    const events = Entries.map(({ Detail }) => JSON.parse(Detail) as SignalEvent);
+    if (events.some((event) => this.#options.isInvalid?.(event))) return refused(400, 'ValidationException');
+    const results = events.map((event) => this.#judge(event));
     return { status: 200, body: { FailedEntryCount: results.filter((result) => 'ErrorCode' in result).length, Entries: results } };
   }
 

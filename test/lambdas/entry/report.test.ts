@@ -88,9 +88,10 @@ describe('the report of what was published', () => {
   it('counts, and shows the first problems', () => {
     const unpublished = { kind: 'unpublished', signalId: '1_x_IBM_1m_0', code: 'ThrottlingException', message: 'slow down' } as const;
     const badItem = { kind: 'bad-item', item: 'outbox#1#0/0', sequenceNumber: '5', reason: 'not JSON' } as const;
-    const facts = [badItem, { kind: 'published', events: 7 } as const, ...Array.from({ length: 9 }, () => unpublished)];
+    const refused = { ...unpublished, kind: 'refused', code: 'MalformedDetail' } as const;
+    const facts = [badItem, refused, { kind: 'published', events: 7 } as const, ...Array.from({ length: 9 }, () => unpublished)];
     const line = publishLineOf(facts);
-    expect(line).toMatchObject({ published: 7, unpublished: 9, badItems: 1 });
+    expect(line).toMatchObject({ published: 7, unpublished: 9, refused: 1, badItems: 1 });
     expect(line.problems).toHaveLength(5);
     expect(line.problems[0]).toEqual(badItem);
   });

@@ -2,12 +2,16 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { S3Quarantine } from '../../../adapters/quarantine/s3.ts';
+import { S3Bucket } from '../../../adapters/s3/bucket.ts';
+import { S3Quarantine } from '../../../adapters/s3/quarantine.ts';
+import { S3RefusedSignals } from '../../../adapters/s3/refused-signals.ts';
 import type { Quarantined } from '../../../core/reasons.ts';
+import { eventOf } from '../bus/signals.ts';
 
 type Put = { readonly method: string; readonly path: string; readonly authorization: string; readonly body: string };
 
 let server: Server;
+let bucket: S3Bucket;
 let quarantine: S3Quarantine;
 const puts: Put[] = [];
 const objects = new Map<string, string>();
@@ -26,13 +30,13 @@ beforeAll(async () => {
     response.writeHead(status).end(status === 200 ? '' : '<Error><Code>AccessDenied</Code></Error>');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  quarantine = new S3Quarantine({
-    bucketUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/bucket`,
+  bucket = new S3Bucket({
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/bucket`,
     region: 'eu-central-1',
     credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret', sessionToken: 'token' },
-    prefix: 'quarantine/',
     wait: async (ms) => waitsMs.push(ms),
   });
+  quarantine = new S3Quarantine({ bucket, prefix: 'quarantine/' });
 });
 beforeEach(() => {
   puts.length = 0;
@@ -98,12 +102,29 @@ describe('a quarantine on S3', () => {
   ] as const)('says what was answered when the bucket does not take an object: %i', async (status, attempts, retryable) => {
     answer = () => status;
     await expect(quarantine.writeQuarantined([entryAt('1#0')])).rejects.toMatchObject({
-      code: 'quarantine-refused',
+      code: 'object-refused',
       retryable,
       message: expect.stringMatching(new RegExp(`quarantine/1[.]ndjson" was not taken in ${attempts} attempts`)),
       cause: { message: `${status} <Error><Code>AccessDenied</Code></Error>` },
     });
     expect(puts).toHaveLength(attempts);
+  });
+});
+
+describe('signals that the bus refuses', () => {
+  it('are on S3 an object each, with the reason and the event, and the same after a repeat', async () => {
+    const refused = [0, 1].map((window) => ({
+      event: eventOf('BRK/B', window),
+      code: 'MalformedDetail',
+      message: 'not JSON',
+      isRefused: true,
+    }));
+    const signals = new S3RefusedSignals({ bucket, prefix: 'refused/' });
+    await signals.keep(refused);
+    await signals.keep(refused);
+    expect([...objects].map(([path, body]) => [path, JSON.parse(body)])).toEqual(
+      refused.map(({ event, code, message }) => [`/bucket/refused/${event.id}.json`, { code, message, event }]),
+    );
   });
 });
 

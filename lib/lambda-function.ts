@@ -16,7 +16,7 @@ export type LambdaFunctionProps = {
   readonly memorySizeMb: number;
   readonly timeout: Duration;
   readonly environment: Readonly<Record<string, string>>;
-  /** The file that exports the deployment's config, for the bundle. @default `tapeline.config.ts` in the folder that the app is started in */
+  /** The file that exports the deployment's config, for an entry that needs it; taken from the folder that the app is started in. @default none */
   readonly configPath?: string | undefined;
   /** Concurrency taken out of the account's for this function alone. @default shared; an account's first quota has none to spare */
   readonly reservedConcurrency?: number | undefined;
@@ -82,7 +82,7 @@ export class LambdaFunction extends NodejsFunction {
         sourcesContent: false,
         // What runs is what was tested, not the clients that the runtime has today; without the parts that look for credentials elsewhere.
         externalModules: otherCredentials,
-        esbuildArgs: { '--alias': `#tapeline.config=${configFile(props.configPath)}` },
+        ...(props.configPath !== undefined && { esbuildArgs: { '--alias': `#tapeline.config=${existing(props.configPath)}` } }),
         // The tracer's packages are CommonJS and ask for Node's modules by require.
         banner: "import{createRequire as tapelineRequire}from'node:module';const require=tapelineRequire(import.meta.url);",
       },
@@ -91,8 +91,8 @@ export class LambdaFunction extends NodejsFunction {
   }
 }
 
-function configFile(path = 'tapeline.config.ts'): string {
-  const file = resolve(path);
+function existing(configPath: string): string {
+  const file = resolve(configPath);
   if (existsSync(file)) return file;
-  throw new Error(`the functions need the config file "${file}", which does not exist; start the app in its folder or give configPath`);
+  throw new Error(`the function needs the config file "${file}", which does not exist; start the app in its folder or give configPath`);
 }

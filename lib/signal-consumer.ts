@@ -71,7 +71,7 @@ export class SignalConsumer extends Construct {
       memorySizeMb: props.memorySizeMb ?? 1769,
       timeout,
       reservedConcurrency: props.reservedConcurrency,
-      configPath: props.configPath,
+      configPath: props.configPath ?? 'tapeline.config.ts',
       removalPolicy,
       environment: {
         TABLE_NAME: this.table.tableName,

@@ -1,52 +1,48 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { cache, makeOnce } from './make-once.ts';
 
 const setUp = join(import.meta.dirname, 'dynamodb-local');
-const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'tapeline', 'dynamodb-local');
 const startMaxMs = 60_000;
 
 export type DynamoDbLocal =
   | { readonly kind: 'running'; readonly endpoint: string; readonly stop: () => void }
   | { readonly kind: 'missing'; readonly reason: string };
 
-/**
- * Starts Amazon's DynamoDB Local, in memory and on this machine only; the first time, Maven copies it into the cache folder.
- * `missing` where there is no Java or no Maven, or where Maven cannot reach its repository.
- */
+/** Starts Amazon's DynamoDB Local, in memory and on this machine only. `missing` where it cannot be set up. */
 export async function startDynamoDbLocal(): Promise<DynamoDbLocal> {
-  const home = join(cache, digestOf(['pom.xml', 'LoopbackDynamoDb.java']));
-  const reason = run('java', ['-version']) ? setUpOnce(home) : 'it needs Java 17 or newer';
-  if (reason !== undefined) {
-    console.warn(`skipped: the tests on DynamoDB Local (${reason})`);
-    return { kind: 'missing', reason };
+  try {
+    const java = spawn('java', javaArguments(), { stdio: ['ignore', 'pipe', 'pipe'] });
+    return { kind: 'running', endpoint: await endpointOf(java), stop: () => java.kill('SIGKILL') };
+  } catch (error) {
+    if (!(error instanceof DynamoDbLocalMissing)) throw error;
+    console.warn(`skipped: the tests on DynamoDB Local (${error.message})`);
+    return { kind: 'missing', reason: error.message };
   }
-  // Only a light compiler: what runs for seconds is not worth the heavy one's work.
-  const java = spawn(
-    'java',
-    ['-XX:TieredStopAtLevel=1', '-cp', `${join(home, 'classes')}${delimiter}${join(home, 'jars', '*')}`, 'LoopbackDynamoDb'],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  );
-  const endpoint = await endpointOf(java);
-  return { kind: 'running', endpoint, stop: () => java.kill('SIGKILL') };
 }
 
-/** Why it cannot be set up, if it is not. Of several test files one does it, and the others wait: a lock goes with its process. */
-function setUpOnce(home: string): string | undefined {
-  if (existsSync(home)) return undefined;
-  if (!run('javac', ['-version'])) return 'it needs a JDK to be set up';
-  if (!run('mvn', ['-version'])) return 'it comes from Maven, which is not installed';
-  mkdirSync(cache, { recursive: true });
-  const lock = new DatabaseSync(join(cache, 'lock'), { timeout: 300_000 });
-  try {
-    lock.exec('BEGIN EXCLUSIVE');
-    return existsSync(home) || setUpIn(home) ? undefined : 'Maven could not fetch it';
-  } finally {
-    lock.close();
+/** There is no Java or no Maven, or Maven cannot reach its repository. */
+class DynamoDbLocalMissing extends Error {
+  override readonly name = 'DynamoDbLocalMissing';
+}
+
+/**
+ * What `java` is to run; the first time, Maven copies it into the cache folder. Options of DynamoDB Local may follow; without a port it
+ * takes a free one.
+ * @throws DynamoDbLocalMissing
+ */
+export function javaArguments(): string[] {
+  if (!run('java', ['-version'])) throw new DynamoDbLocalMissing('it needs Java 17 or newer');
+  const home = join(cache, 'dynamodb-local', digestOf(['pom.xml', 'LoopbackDynamoDb.java']));
+  if (!existsSync(home)) {
+    if (!run('javac', ['-version'])) throw new DynamoDbLocalMissing('it needs a JDK to be set up');
+    if (!run('mvn', ['-version'])) throw new DynamoDbLocalMissing('it comes from Maven, which is not installed');
+    makeOnce(home, make);
   }
+  // Only a light compiler: what runs for seconds is not worth the heavy one's work.
+  return ['-XX:TieredStopAtLevel=1', '-cp', `${join(home, 'classes')}${delimiter}${join(home, 'jars', '*')}`, 'LoopbackDynamoDb'];
 }
 
 function digestOf(files: readonly string[]): string {
@@ -59,18 +55,12 @@ function run(command: string, args: readonly string[]): boolean {
   return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 }
 
-/** In a folder of its own first: what has the final name is whole. */
-function setUpIn(home: string): boolean {
-  const folder = mkdtempSync(`${home}.`);
+function make(folder: string): void {
   const jars = join(folder, 'jars');
-  try {
-    if (!run('mvn', ['-q', '-B', '-f', join(setUp, 'pom.xml'), 'dependency:copy-dependencies', `-DoutputDirectory=${jars}`])) return false;
-    if (!run('javac', ['-cp', join(jars, '*'), '-d', join(folder, 'classes'), join(setUp, 'LoopbackDynamoDb.java')])) return false;
-    renameSync(folder, home);
-    return true;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const isMade =
+    run('mvn', ['-q', '-B', '-f', join(setUp, 'pom.xml'), 'dependency:copy-dependencies', `-DoutputDirectory=${jars}`]) &&
+    run('javac', ['-cp', join(jars, '*'), '-d', join(folder, 'classes'), join(setUp, 'LoopbackDynamoDb.java')]);
+  if (!isMade) throw new DynamoDbLocalMissing('Maven could not fetch it');
 }
 
 function endpointOf(java: ChildProcess): Promise<string> {

@@ -30,5 +30,11 @@ export const publishMetrics = {
   publishDelayMs: 'Milliseconds',
 } as const;
 
+export const sessionMetrics = {
+  /** 1 while the calendar expects trades, else 0. */
+  sessionOpen: 'Count',
+} as const;
+
 export type ConsumeMetric = keyof typeof consumeMetrics;
 export type PublishMetric = keyof typeof publishMetrics;
+export type SessionMetric = keyof typeof sessionMetrics;

@@ -1,0 +1,31 @@
+import type { Batch, Endpoint } from './delivery.ts';
+import type { Signal } from './signal.ts';
+
+/**
+ * Deliveries of one lane go one after the other, each when the one before it has arrived or was given up. A lane is a symbol; where signals
+ * go in batches, all of the endpoint's share one.
+ */
+export function laneOf({ batch }: Endpoint, { symbol }: Signal): string {
+  return batch === undefined ? `=${symbol}` : '*';
+}
+
+/** Every signal by itself, at once. */
+const single: Batch = { signalsMax: 1, waitMs: 0 };
+
+export function batchOf({ batch = single }: Endpoint): Batch {
+  return batch;
+}
+
+/**
+ * The name of a delivery: of a single signal its `signalId`; of a batch, that of its first and how many follow. A `signalId` has five parts
+ * between `_`, so that the two are never the same.
+ */
+export function deliveryIdOf([first, ...rest]: readonly Signal[]): string {
+  const { signalId } = first as Signal;
+  return rest.length === 0 ? signalId : `${signalId}_and_${rest.length}`;
+}
+
+/** The order within a lane: by the end of the window, so that it is the same however the signals came. */
+export function bySignalOrder(a: Signal, b: Signal): number {
+  return a.windowEndMs - b.windowEndMs || (a.signalId < b.signalId ? -1 : Number(a.signalId > b.signalId));
+}

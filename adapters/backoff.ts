@@ -15,6 +15,12 @@ export type Backoff = {
  * Waits a random time below `baseMs · 2^(attempt - 1)`: full jitter, so that callers who failed together do not come back together.
  * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */
-export async function waitAfterAttempt(attempt: number, { baseMs, maxMs, wait = delay }: Backoff): Promise<void> {
-  await wait(Math.random() * Math.min(maxMs, baseMs * 2 ** (attempt - 1)));
+export async function waitAfterAttempt(attempt: number, backoff: Backoff): Promise<void> {
+  const { wait = delay } = backoff;
+  await wait(waitAfterAttemptMs(attempt, backoff));
+}
+
+/** How long that is, for who waits for other things meanwhile. */
+export function waitAfterAttemptMs(attempt: number, { baseMs, maxMs }: Backoff): number {
+  return Math.random() * Math.min(maxMs, baseMs * 2 ** (attempt - 1));
 }

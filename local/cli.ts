@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { exitCodes, explain } from './exit.ts';
+import { addFeed } from './verbs/feed.ts';
 import { addQuery } from './verbs/query.ts';
 import { addReplay } from './verbs/replay.ts';
 import { addRun } from './verbs/run.ts';
@@ -7,7 +8,7 @@ import type { Session } from './verbs/session.ts';
 import { addSimulate } from './verbs/simulate.ts';
 import { addStart } from './verbs/start.ts';
 
-const verbs = [addReplay, addRun, addStart, addSimulate, addQuery];
+const verbs = [addReplay, addRun, addStart, addSimulate, addFeed, addQuery];
 
 const sameInterruptMs = 750;
 let interruptedMs = 0;

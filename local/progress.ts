@@ -1,5 +1,11 @@
 /** How far a long command has come: a line that renews itself on a terminal, else a line now and then. Standard error only. */
-export type ProgressNow = { readonly trades: number; readonly bytesRead: number; readonly bytesTotal: number | undefined };
+export type ProgressNow = {
+  readonly trades: number;
+  readonly bytesRead: number;
+  readonly bytesTotal: number | undefined;
+  /** What else there is to say of it. */
+  readonly more?: string;
+};
 
 type Stream = { readonly isTTY?: boolean; readonly columns?: number; write(text: string): unknown };
 
@@ -39,9 +45,11 @@ export class Progress {
     this.#isLineOpen = false;
   }
 
-  #textOf({ trades, bytesRead, bytesTotal }: ProgressNow): string {
+  #textOf({ trades, bytesRead, bytesTotal, more }: ProgressNow): string {
     const seconds = this.seconds;
-    const rate = `${countText(trades)} trades, ${countText(Math.round(trades / seconds))}/s`;
+    const rate = [`${countText(trades)} trades, ${countText(Math.round(trades / seconds))}/s`, ...(more === undefined ? [] : [more])].join(
+      ', ',
+    );
     if (bytesTotal === undefined || bytesRead === 0) return rate;
     const share = Math.min(bytesRead / bytesTotal, 1);
     return `${Math.floor(share * 100)} %, ${rate}, ${durationText((seconds / share) * (1 - share))} left`;

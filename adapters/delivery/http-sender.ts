@@ -71,6 +71,11 @@ export class HttpSender {
     }
   }
 
+  /** Connections that are kept to be used again. */
+  get idleCount(): number {
+    return Object.values(this.#agents).reduce((count, agent) => count + idleCountOf(agent), 0);
+  }
+
   close(): void {
     for (const agent of Object.values(this.#agents)) agent.destroy();
   }
@@ -89,6 +94,8 @@ export class HttpSender {
         connection.isReused = request.reusedSocket;
         fail(error);
       });
+      // Of an answer that wants another protocol Node says no more than this.
+      request.on('close', () => fail(new Error('the connection ended without an answer')));
       request.end(post.body);
     });
   }
@@ -108,11 +115,12 @@ function guarded<A extends HttpAgent>(agent: A, guard: AddressGuard): A {
   };
   const keep = agent.keepSocketAlive.bind(agent) as (socket: Duplex) => boolean;
   // Node bounds idle connections for each host only, and hosts there may be many.
-  agent.keepSocketAlive = (socket) => {
-    const idleCount = Object.values(agent.freeSockets).reduce((count, sockets) => count + (sockets?.length ?? 0), 0);
-    return idleCount < idle.socketsMax && keep(socket);
-  };
+  agent.keepSocketAlive = (socket) => idleCountOf(agent) < idle.socketsMax && keep(socket);
   return agent;
+}
+
+function idleCountOf({ freeSockets }: HttpAgent): number {
+  return Object.values(freeSockets).reduce((count, sockets) => count + (sockets?.length ?? 0), 0);
 }
 
 /** Reads what there is of a body within its bounds, then lets the connection serve again or cuts it off. */

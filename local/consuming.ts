@@ -16,6 +16,9 @@ import { digestOf, type Summary, summaryOf } from './summary.ts';
 
 /** What came out since the start, and the last signals. */
 export type ConsumedNow = {
+  /** Folded, duplicates included. */
+  readonly folded: number;
+
   readonly bars: number;
   readonly late: number;
   readonly quarantined: number;
@@ -36,7 +39,7 @@ export class Consuming {
   readonly #stopQueries: () => Promise<void>;
   readonly #startedMs = performance.now();
   readonly #signals: Signal[] = [];
-  #counts = { bars: 0, late: 0, quarantined: 0 };
+  #counts = { folded: 0, bars: 0, late: 0, quarantined: 0 };
   #driver: Driver | undefined;
 
   private constructor(
@@ -118,7 +121,14 @@ export class Consuming {
   }
 
   #driverOf(tape: TapeReader, startAfter: string): Driver {
-    const handler = makeConsumer({ pipeline: this.#pipeline, checkpoints: this.#checkpoints, history: this.#countedHistory() });
+    const handler = makeConsumer({
+      pipeline: this.#pipeline,
+      checkpoints: this.#checkpoints,
+      history: this.#countedHistory(),
+      report: ({ trades }) => {
+        this.#counts.folded += trades;
+      },
+    });
     return new Driver({ tape, handler, startAfter, windowSizeMs: consumerWindowMs });
   }
 

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DescribeStreamSummaryCommand, GetRecordsCommand, GetShardIteratorCommand, type KinesisClient } from '@aws-sdk/client-kinesis';
 import { bucketOf } from '../../core/bucket.ts';
+import { failureOf } from '../aws-failure.ts';
 import { decodePacked } from '../frames/packed.ts';
 import { explainStreamFailure, StreamError } from './kinesis-errors.ts';
 import { listShards } from './kinesis-shards.ts';
@@ -38,14 +39,7 @@ export async function openStream(client: KinesisClient, name: string): Promise<S
  * @throws StreamError
  */
 export async function checkBuckets(client: KinesisClient, { name }: Stream, bucketCount: number): Promise<void> {
-  const fits: boolean[] = [];
-  try {
-    for (const { shardId } of (await listShards(client, name)).slice(0, shardsSampled)) {
-      for (const data of await oldestRecords(client, name, shardId)) fits.push(...fitsOf(data, bucketCount));
-    }
-  } catch {
-    return;
-  }
+  const fits = (await oldestRecords(client, name)).flatMap((data) => fitsOf(data, bucketCount));
   if (fits.length === 0 || fits.includes(true)) return;
   throw new StreamError(
     `the frames in the stream "${name}" were made for another number of buckets than ${bucketCount}; set "buckets" in the config to what the stream was begun with, or use a new stream`,
@@ -53,10 +47,18 @@ export async function checkBuckets(client: KinesisClient, { name }: Stream, buck
   );
 }
 
-async function oldestRecords(client: KinesisClient, StreamName: string, ShardId: string): Promise<Uint8Array[]> {
-  const { ShardIterator } = await client.send(new GetShardIteratorCommand({ StreamName, ShardId, ShardIteratorType: 'TRIM_HORIZON' }));
-  const { Records = [] } = await client.send(new GetRecordsCommand({ ShardIterator, Limit: recordsSampled }));
-  return Records.flatMap(({ Data }) => Data ?? []);
+async function oldestRecords(client: KinesisClient, StreamName: string): Promise<Uint8Array[]> {
+  const records: Uint8Array[] = [];
+  try {
+    for (const { shardId: ShardId } of (await listShards(client, StreamName)).slice(0, shardsSampled)) {
+      const { ShardIterator } = await client.send(new GetShardIteratorCommand({ StreamName, ShardId, ShardIteratorType: 'TRIM_HORIZON' }));
+      const { Records = [] } = await client.send(new GetRecordsCommand({ ShardIterator, Limit: recordsSampled }));
+      for (const { Data } of Records) if (Data !== undefined) records.push(Data);
+    }
+  } catch (error) {
+    if (failureOf(error) === 'ours') throw error;
+  }
+  return records;
 }
 
 /** For each symbol of a packed frame, whether its bucket is the frame's; nothing for anything else. */

@@ -1,7 +1,12 @@
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { formatOf } from '../../adapters/feeds/formats.ts';
-import type { SharedOptions } from '../options.ts';
-import { Progress } from '../progress.ts';
+import { ConfigError } from '../../core/config.ts';
+import { numberOf, pipelineFor, type SharedOptions } from '../options.ts';
+import { countText, Progress } from '../progress.ts';
+import type { RunStreamNow } from '../run-stream.ts';
+import { defaultStack, type StreamOptions, streamNameFor } from '../stream-name.ts';
+import { exitCodeOf, printSummary } from './report.ts';
 import { openWithState, runAndReport } from './running.ts';
 import type { Session } from './session.ts';
 import { defaultStateFolder, examples, feedNames, withSharedOptions } from './shared-options.ts';
@@ -9,26 +14,99 @@ import { defaultStateFolder, examples, feedNames, withSharedOptions } from './sh
 export function addRun(program: Command, session: Session): void {
   withSharedOptions(program.command('run'), feedNames)
     .description('The live pipeline on this machine: feed → log → consumer → bars, signals, history; durable, resumes after any end.')
-    .option('--input <file>', 'what the feed reads: a file, or - for standard input', '-')
-    .option('--state <dir>', 'the folder of the durable state', defaultStateFolder)
+    .option('--input <file>', 'what the feed reads: a file, or - for standard input (default: -)')
+    .option('--state <dir>', `the folder of the durable state (default: ${defaultStateFolder})`)
+    .option('--tape <kind>', 'local: the log in the state folder; kinesis: the live stream of a deployment, and no feed', 'local')
+    .option('--stream <name>', 'with --tape kinesis: the stream (default: TAPELINE_STREAM, else what the stack says)')
+    .option('--stack <name>', 'with --tape kinesis: the deployed stack whose output TapeStream names the stream', defaultStack)
+    .option('--seconds <n>', 'with --tape kinesis: end after this long')
+    .option('--until-latest', 'with --tape kinesis: end when all that the stream holds was read')
     .addHelpText(
       'after',
-      examples(['tapeline run --input trades.ndjson --json', 'my-feed | tapeline run --input - --state /var/lib/tapeline']),
+      examples([
+        'tapeline run --input trades.ndjson --json',
+        'my-feed | tapeline run --input - --state /var/lib/tapeline',
+        'tapeline run --tape kinesis --stream tape --until-latest --json',
+      ]),
     )
     .action((options) => session.finish(runVerb(options, session)));
 }
 
-type RunArguments = SharedOptions & { readonly input: string; readonly state: string };
+type RunArguments = SharedOptions &
+  StreamOptions & {
+    readonly input?: string;
+    readonly state?: string;
+    readonly tape: string;
+    readonly seconds?: string;
+    readonly untilLatest?: boolean;
+  };
 
 async function runVerb(options: RunArguments, session: Session): Promise<number> {
-  const { feed = 'ndjson', input } = options;
+  if (options.tape === 'kinesis') return runStreamVerb(options, session);
+  if (options.tape !== 'local') throw new ConfigError(`--tape must be local or kinesis, received "${options.tape}"`);
+  refuse(options, ['stream', 'seconds', 'untilLatest'], 'is for --tape kinesis');
+  const { feed = 'ndjson', input = '-', state = defaultStateFolder } = options;
   formatOf(feed);
   const progress = new Progress('run');
   return runAndReport({
     session,
-    options,
+    options: { ...options, state },
     openSource: (stateOf) => openWithState(feed, input, stateOf),
     onProgress: (now) => progress.show(now),
     onEnd: () => progress.clear(),
   });
+}
+
+async function runStreamVerb(options: RunArguments, session: Session): Promise<number> {
+  refuse(
+    options,
+    ['feed', 'input', 'symbols', 'from', 'to'],
+    'is for a feed, and --tape kinesis reads what a feed has put into the stream',
+  );
+  const pipeline = await pipelineFor(options);
+  const seconds = options.seconds === undefined ? undefined : numberOf('--seconds', options.seconds);
+  const streamName = await streamNameFor(options, process.env);
+  const state = options.state ?? join(defaultStateFolder, 'stream', streamName);
+  const [{ runStream }, { makeKinesisClient }] = await Promise.all([
+    import('../run-stream.ts'),
+    import('../../adapters/tape/kinesis-client.ts'),
+  ]);
+  const client = makeKinesisClient();
+  const progress = new Progress('run');
+  try {
+    const { summary, missingFrames } = await runStream({
+      pipeline,
+      client,
+      streamName,
+      stateFolder: state,
+      isDigestWanted: options.json === true,
+      endsAtLatest: options.untilLatest === true,
+      onProgress: (now) => progress.show({ trades: now.folded, bytesRead: 0, bytesTotal: undefined, more: textOf(now) }),
+      signal: seconds === undefined ? session.signal : AbortSignal.any([session.signal, AbortSignal.timeout(seconds * 1000)]),
+    });
+    progress.clear();
+    printSummary(summary, options, session.stdout);
+    if (missingFrames > 0)
+      session.stderr.write(
+        `run: ${countText(missingFrames)} frames are missing between others: the stream forgot them before they were read, or they were put in another order\n`,
+      );
+    if (session.signal.aborted)
+      session.stderr.write(`run: stopped; everything read is saved in "${state}", the same command goes on from here\n`);
+    return exitCodeOf(summary, options, session);
+  } finally {
+    progress.clear();
+    client.destroy();
+  }
+}
+
+function textOf({ bars, millisBehind }: RunStreamNow): string {
+  const behind = millisBehind === undefined ? '' : `, ${(millisBehind / 1000).toFixed(1)} s behind the stream's end`;
+  return `${countText(bars)} bars${behind}`;
+}
+
+function refuse(options: RunArguments, names: readonly (keyof RunArguments)[], why: string): void {
+  for (const name of names) {
+    if (options[name] === undefined) continue;
+    throw new ConfigError(`--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} ${why}; leave it out`);
+  }
 }

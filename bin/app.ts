@@ -1,4 +1,5 @@
 import { App, Validations } from 'aws-cdk-lib';
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { historyKinds } from '../core/config.ts';
 import { PipelineStack } from '../lib/pipeline-stack.ts';
@@ -10,6 +11,8 @@ import config from '../tapeline.config.ts';
  *     name      the stack's name (default Tapeline)
  *     shards    a number, or on-demand (default: the config's)
  *     history   parquet, timestream or none (default: the config's)
+ *     alarms    an e-mail address that is told of alarms (default: nobody)
+ *     signals   an e-mail address that gets every signal (default: nobody)
  *     emulator  true leaves out what LocalStack 4.14 does not have (default false)
  */
 const app = new App();
@@ -18,6 +21,8 @@ new PipelineStack(app, text('name') ?? 'Tapeline', {
   config,
   shardCount: shardCount(),
   history: oneOf('history', historyKinds),
+  subscriptions: byEmail('signals'),
+  alarms: { subscriptions: byEmail('alarms') },
   emulator: oneOf('emulator', ['true', 'false']) === 'true',
 });
 Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
@@ -27,6 +32,13 @@ function shardCount(): number | 'on-demand' | undefined {
   if (shards === undefined || shards === 'on-demand') return shards;
   if (/^[1-9]\d{0,3}$/.test(shards)) return Number(shards);
   throw new Error(`context "shards" must be a whole number from 1 to 9999 or on-demand, received "${shards}"`);
+}
+
+function byEmail(name: string): EmailSubscription[] {
+  const address = text(name);
+  if (address === undefined) return [];
+  if (/^[^@\s]+@[^@\s]+$/.test(address)) return [new EmailSubscription(address)];
+  throw new Error(`context "${name}" must be an e-mail address, received "${address}"`);
 }
 
 function oneOf<T extends string>(name: string, allowed: readonly T[]): T | undefined {

@@ -1,6 +1,6 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
-import { BlockPublicAccess, Bucket, BucketEncryption, type IBucket } from 'aws-cdk-lib/aws-s3';
+import { BlockPublicAccess, Bucket, BucketEncryption, type CfnBucket, type IBucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 
 export type DataBucketProps = {
@@ -10,13 +10,15 @@ export type DataBucketProps = {
   readonly accessLogBucket?: IBucket | undefined;
   /** How long objects stay, by the prefix of their keys; '' for all. @default for ever */
   readonly expirations?: Readonly<Record<string, Duration>> | undefined;
+  /** Whether rules of EventBridge see its new objects. @default false */
+  readonly tellsEventBridge?: boolean | undefined;
   /** @default the bucket and what is in it stay when the stack goes */
   readonly removalPolicy?: RemovalPolicy | undefined;
 };
 
 /** A private bucket: no public access, TLS only, encrypted, and no parts of broken uploads left to pay for. */
 export function makeDataBucket(scope: Construct, id: string, props: DataBucketProps = {}): IBucket {
-  const { encryptionKey, accessLogBucket, expirations = {}, removalPolicy = RemovalPolicy.RETAIN } = props;
+  const { encryptionKey, accessLogBucket, expirations = {}, tellsEventBridge = false, removalPolicy = RemovalPolicy.RETAIN } = props;
   const bucket = new Bucket(scope, id, {
     blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
     enforceSSL: true,
@@ -31,6 +33,9 @@ export function makeDataBucket(scope: Construct, id: string, props: DataBucketPr
     ],
     removalPolicy,
   });
+  // CDK's own property for it makes a custom resource.
+  if (tellsEventBridge)
+    (bucket.node.defaultChild as CfnBucket).notificationConfiguration = { eventBridgeConfiguration: { eventBridgeEnabled: true } };
   // The class says less exactly than its interface which properties may be undefined.
   return bucket as IBucket;
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { extname, join, resolve } from 'node:path';
-import { type Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
 import { NodejsFunction, OutputFormat, SourceMapMode } from 'aws-cdk-lib/aws-lambda-nodejs';
@@ -8,6 +8,7 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { metricNamespace } from '../core/metrics.ts';
 import { acknowledge } from './acknowledge.ts';
+import { serviceOf } from './metric.ts';
 
 export type LambdaFunctionProps = {
   /** A file of `lambdas/entry/`, without its ending; also the last word of the service's name in logs and metrics. */
@@ -66,7 +67,7 @@ export class LambdaFunction extends NodejsFunction {
       ...(reservedConcurrency !== undefined && { reservedConcurrentExecutions: reservedConcurrency }),
       environment: {
         NODE_OPTIONS: '--enable-source-maps',
-        POWERTOOLS_SERVICE_NAME: `${Stack.of(scope).stackName}/${entry}`,
+        POWERTOOLS_SERVICE_NAME: serviceOf(scope, entry),
         POWERTOOLS_METRICS_NAMESPACE: metricNamespace,
         ...environment,
       },

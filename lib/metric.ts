@@ -1,16 +1,31 @@
 import { Stack } from 'aws-cdk-lib';
 import { Metric, type MetricOptions, Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
-import { consumeMetrics, type ConsumeMetric, metricNamespace, publishMetrics, type PublishMetric } from '../core/metrics.ts';
+import {
+  consumeMetrics,
+  type ConsumeMetric,
+  metricNamespace,
+  publishMetrics,
+  type PublishMetric,
+  sessionMetrics,
+  type SessionMetric,
+} from '../core/metrics.ts';
+
+type OwnMetric = ConsumeMetric | PublishMetric | SessionMetric;
 
 /** A metric that one of our handlers emits: the sum of what is counted, the largest of what is measured. */
-export function metricOf(scope: Construct, entry: string, metricName: ConsumeMetric | PublishMetric, options: MetricOptions = {}): Metric {
-  const unit = { ...consumeMetrics, ...publishMetrics }[metricName];
+export function metricOf(scope: Construct, entry: string, metricName: OwnMetric, options: MetricOptions = {}): Metric {
+  const unit = { ...consumeMetrics, ...publishMetrics, ...sessionMetrics }[metricName];
   return new Metric({
     namespace: metricNamespace,
     metricName,
-    dimensionsMap: { service: `${Stack.of(scope).stackName}/${entry}` },
+    dimensionsMap: { service: serviceOf(scope, entry) },
     statistic: unit === 'Count' ? Stats.SUM : Stats.MAXIMUM,
     ...options,
   });
+}
+
+/** How a function calls itself in logs and metrics. */
+export function serviceOf(scope: Construct, entry: string): string {
+  return `${Stack.of(scope).stackName}/${entry}`;
 }

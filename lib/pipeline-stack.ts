@@ -1,10 +1,13 @@
 import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import type { ITopicSubscription } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
 import { deploymentOptionsOf, type HistoryKind, pipelineOptionsOf, type TapelineConfig } from '../core/config.ts';
 import { acknowledge } from './acknowledge.ts';
+import type { AlarmThresholds } from './alarms.ts';
 import { makeDataBucket } from './data-bucket.ts';
 import { DataKey } from './data-key.ts';
 import { History } from './history.ts';
+import { Observability, type ObservabilityProps } from './observability.ts';
 import { SignalBus } from './signal-bus.ts';
 import { SignalConsumer } from './signal-consumer.ts';
 import { SignalTopic } from './signal-topic.ts';
@@ -19,11 +22,19 @@ export type PipelineStackProps = StackProps & {
   readonly tapeRetention?: Duration | undefined;
   /** @default as the config has it */
   readonly history?: HistoryKind | undefined;
+  /** Who gets the signals from the topic. @default nobody, until somebody subscribes */
+  readonly subscriptions?: readonly ITopicSubscription[] | undefined;
+  /** When alarms go off, and who is told. @default each threshold's own, and nobody until somebody subscribes */
+  readonly alarms?: AlarmOptions | undefined;
+  /** The file of `config`, for the functions. @default `tapeline.config.ts` in the folder that the app is started in */
+  readonly configPath?: string | undefined;
   /** For an emulator: leaves out what LocalStack 4.14 does not have, and keeps nothing when the stack goes. @default false */
   readonly emulator?: boolean | undefined;
   /** @default data stays when the stack goes */
   readonly removalPolicy?: RemovalPolicy | undefined;
 };
+
+type AlarmOptions = AlarmThresholds & Pick<ObservabilityProps, 'subscriptions' | 'runbookUrl'>;
 
 /**
  * The whole way of a trade in the cloud, with one key for all that rests:
@@ -37,13 +48,15 @@ export class PipelineStack extends Stack {
   readonly consumer: SignalConsumer;
   readonly signals: SignalBus;
   readonly topic: SignalTopic;
+  /** Undefined in an emulator. */
+  readonly observability: Observability | undefined;
 
   constructor(scope: Construct, id: string, props: PipelineStackProps) {
     super(scope, id, props);
     const { config, emulator = false } = props;
     const asConfigured = deploymentOptionsOf(config);
     const { history = asConfigured.history, shardCount = asConfigured.shards } = props;
-    const { generation } = pipelineOptionsOf(config);
+    const { generation, calendar } = pipelineOptionsOf(config);
     const removalPolicy = props.removalPolicy ?? (emulator ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN);
     const missing = emulator ? ({ format: 'json', archiveRetention: 'none' } as const) : {};
 
@@ -54,7 +67,12 @@ export class PipelineStack extends Stack {
 
     this.tape = new Tape(this, 'Tape', { ...shared, shardCount, retention: props.tapeRetention });
     if (history === 'parquet') this.history = new History(this, 'History', { ...shared, format: missing.format });
-    this.consumer = new SignalConsumer(this, 'SignalConsumer', { ...shared, tape: this.tape, history: this.history });
+    this.consumer = new SignalConsumer(this, 'SignalConsumer', {
+      ...shared,
+      tape: this.tape,
+      history: this.history,
+      configPath: props.configPath,
+    });
     this.signals = new SignalBus(this, 'SignalBus', {
       ...shared,
       table: this.consumer.table,
@@ -62,12 +80,18 @@ export class PipelineStack extends Stack {
       failureBucket: this.consumer.quarantineBucket,
       archiveRetention: missing.archiveRetention,
     });
-    this.topic = new SignalTopic(this, 'SignalTopic', { ...shared, bus: this.signals.bus });
+    this.topic = new SignalTopic(this, 'SignalTopic', { ...shared, bus: this.signals.bus, subscriptions: props.subscriptions });
+    if (!emulator) this.observability = this.#observe({ ...props.alarms, ...shared, calendar });
     this.#tell();
   }
 
+  #observe(options: Omit<ObservabilityProps, 'tape' | 'consumer' | 'signals' | 'topic' | 'history'>): Observability {
+    const { tape, consumer, signals, topic, history } = this;
+    return new Observability(this, 'Observability', { ...options, tape, consumer, signals, topic, history });
+  }
+
   #tell(): void {
-    const { tape, history, consumer, signals, topic } = this;
+    const { tape, history, consumer, signals, topic, observability } = this;
     const outputs: Record<string, [description: string, value: string | undefined]> = {
       TapeStream: ['Kinesis stream that a feed writes to', tape.stream.streamName],
       CheckpointTable: ['DynamoDB table of checkpoints and outbox', consumer.table.tableName],
@@ -75,6 +99,8 @@ export class PipelineStack extends Stack {
       SignalBusName: ['EventBridge bus with the signals', signals.bus.eventBusName],
       SignalTopicArn: ['SNS topic with the signals', topic.topic.topicArn],
       HistoryBucket: ['Bars and late trades', history?.bucket.bucketName],
+      AlarmTopicArn: ['SNS topic of the alarms', observability?.alarmTopic.topic.topicArn],
+      DashboardUrl: ['The pipeline on one page', observability?.dashboardUrl],
       HistoryWorkGroup: ['Athena workgroup with named queries', history?.workGroup?.name],
     };
     for (const [id, [description, value]] of Object.entries(outputs)) {

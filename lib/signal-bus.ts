@@ -55,7 +55,8 @@ export class SignalBus extends Construct {
     const { table, encryptionKey, accessLogBucket, archiveRetention = Duration.days(30), removalPolicy = RemovalPolicy.RETAIN } = props;
     // The class says less exactly than its interface which properties may be undefined.
     this.bus = new EventBus(this, 'Bus', { description: 'Buy and sell signals, each a CloudEvent' }) as IEventBus;
-    this.failureBucket = props.failureBucket ?? makeDataBucket(this, 'Failures', { encryptionKey, accessLogBucket, removalPolicy });
+    this.failureBucket =
+      props.failureBucket ?? makeDataBucket(this, 'Failures', { encryptionKey, accessLogBucket, tellsEventBridge: true, removalPolicy });
     if (archiveRetention !== 'none') this.archive = this.#makeArchive(archiveRetention, removalPolicy);
     this.handler = new LambdaFunction(this, 'Handler', {
       entry: 'publish',
@@ -95,6 +96,14 @@ export class SignalBus extends Construct {
 
   metricErrors(options?: MetricOptions): Metric {
     return this.handler.metricErrors(options);
+  }
+
+  metricThrottles(options?: MetricOptions): Metric {
+    return this.handler.metricThrottles(options);
+  }
+
+  metricDurationMs(options?: MetricOptions): Metric {
+    return this.handler.metricDuration(options);
   }
 
   /** Age of the last outbox insert of each batch: rises when signals cannot be published. */

@@ -1,5 +1,5 @@
 import { Duration, Names, RemovalPolicy } from 'aws-cdk-lib';
-import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
+import { MathExpression, type MathExpressionOptions, type Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, BillingMode, type ITable, StreamViewType, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { StreamConsumer } from 'aws-cdk-lib/aws-kinesis';
@@ -64,7 +64,12 @@ export class SignalConsumer extends Construct {
     const { tape, history, accessLogBucket, removalPolicy = RemovalPolicy.RETAIN } = props;
     this.encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
     this.table = this.#makeTable(removalPolicy);
-    this.quarantineBucket = makeDataBucket(this, 'Quarantine', { encryptionKey: this.encryptionKey, accessLogBucket, removalPolicy });
+    this.quarantineBucket = makeDataBucket(this, 'Quarantine', {
+      encryptionKey: this.encryptionKey,
+      accessLogBucket,
+      tellsEventBridge: true,
+      removalPolicy,
+    });
     this.handler = new LambdaFunction(this, 'Handler', {
       entry: 'consume',
       description: 'Folds the tape into bars and signals',
@@ -90,6 +95,18 @@ export class SignalConsumer extends Construct {
     return metricOf(this, 'consume', name, options);
   }
 
+  /** A line for each reason of quarantine: for graphs, since an alarm cannot search. */
+  metricQuarantinedByReason(options: Pick<MathExpressionOptions, 'period'> = {}): MathExpression {
+    const { namespace, metricName, dimensions } = this.metric('quarantined');
+    const service = String(dimensions?.['service']);
+    const seconds = options.period?.toSeconds() ?? 300;
+    return new MathExpression({
+      expression: `SEARCH('{${namespace},reason,service} MetricName="${metricName}" service="${service}"', 'Sum', ${seconds})`,
+      label: '',
+      ...options,
+    });
+  }
+
   /** Age of the last record of each batch when it was handed over: rises when batches fail or the function is too slow. */
   metricIteratorAgeMs(options?: MetricOptions): Metric {
     return this.handler.metric('IteratorAge', { statistic: 'Maximum', ...options });
@@ -97,6 +114,14 @@ export class SignalConsumer extends Construct {
 
   metricErrors(options?: MetricOptions): Metric {
     return this.handler.metricErrors(options);
+  }
+
+  metricThrottles(options?: MetricOptions): Metric {
+    return this.handler.metricThrottles(options);
+  }
+
+  metricDurationMs(options?: MetricOptions): Metric {
+    return this.handler.metricDuration(options);
   }
 
   #makeTable(removalPolicy: RemovalPolicy): ITable {

@@ -1,21 +1,23 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { type IEventBus, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
-import { SnsTopic } from 'aws-cdk-lib/aws-events-targets';
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
-import { FilterOrPolicy, SubscriptionFilter, Topic } from 'aws-cdk-lib/aws-sns';
+import { FilterOrPolicy, type ITopicSubscription, SubscriptionFilter, Topic } from 'aws-cdk-lib/aws-sns';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { Side } from '../core/signal.ts';
 import { acknowledge } from './acknowledge.ts';
 import { DataKey, grantDecrypt } from './data-key.ts';
 import { SignalBus } from './signal-bus.ts';
+import { topicTarget } from './topic-target.ts';
 
 export type SignalTopicProps = {
   readonly bus: IEventBus;
   /** @default a customer key of its own; EventBridge cannot use the key that AWS manages for SNS */
   readonly encryptionKey?: IKey | undefined;
+  /** Who gets the signals, each with `filterPolicyWithMessageBody` if not all of them. @default nobody, until somebody subscribes */
+  readonly subscriptions?: readonly ITopicSubscription[] | undefined;
   /** Of the queue of undelivered signals. @default it stays when the stack goes */
   readonly removalPolicy?: RemovalPolicy | undefined;
 };
@@ -36,9 +38,10 @@ export class SignalTopic extends Construct {
 
   constructor(scope: Construct, id: string, props: SignalTopicProps) {
     super(scope, id);
-    const { bus, removalPolicy = RemovalPolicy.RETAIN } = props;
+    const { bus, subscriptions = [], removalPolicy = RemovalPolicy.RETAIN } = props;
     this.encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
     this.topic = new Topic(this, 'Topic', { displayName: 'Tapeline signals', masterKey: this.encryptionKey, enforceSSL: true });
+    for (const subscription of subscriptions) this.topic.addSubscription(subscription);
     this.undelivered = new Queue(this, 'Undelivered', {
       encryption: QueueEncryption.KMS,
       encryptionMasterKey: this.encryptionKey,
@@ -50,7 +53,12 @@ export class SignalTopic extends Construct {
     const rule = new Rule(this, 'Rule', { eventBus: bus, description: 'Every signal to the topic', eventPattern: SignalBus.pattern });
     const message = RuleTargetInput.fromEventPath('$.detail');
     rule.addTarget(
-      new SnsTopic(this.topic, { message, deadLetterQueue: this.undelivered, maxEventAge: Duration.hours(24), retryAttempts: 185 }),
+      topicTarget(this.topic, this.encryptionKey, {
+        message,
+        deadLetterQueue: this.undelivered,
+        maxEventAge: Duration.hours(24),
+        retryAttempts: 185,
+      }),
     );
   }
 
@@ -85,6 +93,11 @@ export class SignalTopic extends Construct {
     grantDecrypt(this.encryptionKey, grantee);
   }
 
+  /** Signals that reached the topic. */
+  metricPublished(options?: MetricOptions): Metric {
+    return this.topic.metricNumberOfMessagesPublished(options);
+  }
+
   /** Messages that a subscriber's endpoint did not take. */
   metricFailed(options?: MetricOptions): Metric {
     return this.topic.metricNumberOfNotificationsFailed(options);
@@ -92,6 +105,6 @@ export class SignalTopic extends Construct {
 
   /** Above zero when signals did not reach the topic. */
   metricUndelivered(options?: MetricOptions): Metric {
-    return this.undelivered.metricApproximateNumberOfMessagesVisible(options);
+    return this.undelivered.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', ...options });
   }
 }

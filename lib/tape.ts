@@ -75,6 +75,10 @@ export class Tape extends Construct {
     return this.stream.metricIncomingBytes({ statistic: 'Sum', ...options });
   }
 
+  metricIncomingRecords(options?: MetricOptions): Metric {
+    return this.stream.metricIncomingRecords({ statistic: 'Sum', ...options });
+  }
+
   /** Above zero when the tape has too few shards for its feed. */
   metricWriteThrottled(options?: MetricOptions): Metric {
     return this.stream.metricWriteProvisionedThroughputExceeded({ statistic: 'Sum', ...options });

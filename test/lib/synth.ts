@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, type Stack, Validations } from 'aws-cdk-lib';
@@ -52,7 +52,9 @@ export function synthesise(make: (app: App) => Stack, { bundles = false, checks 
   const stack = make(app);
   if (checks) Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   const failure = failureOf(() => app.synth());
-  const findings = checks ? findingsIn(folder) : [];
+  const hasReport = existsSync(join(folder, 'validation-report.json'));
+  if (failure !== undefined && !hasReport) throw failure;
+  const findings = hasReport ? findingsIn(folder) : [];
   if (failure !== undefined && findings.length === 0) throw failure;
   const json = JSON.parse(readFileSync(join(folder, stack.templateFile), 'utf8')) as CloudFormation;
   return { template: Template.fromJSON(json), resources: Object.values(json.Resources), findings, folder };

@@ -1,0 +1,145 @@
+import type { Endpoint } from '../../core/delivery.ts';
+import type { Outcome } from '../../core/outcome.ts';
+import { signalEventOf } from '../bus/signal-event.ts';
+import { AddressGuard, type AddressGuardOptions } from './address-guard.ts';
+import { deliverToCommand } from './command.ts';
+import { discordPost } from './discord.ts';
+import { type HttpAnswer, HttpSender, type Post } from './http-sender.ts';
+import { retryAfterMsOf, retryAfterMsOfSeconds } from './retry-after.ts';
+import { type SecretStore, SecretsUnavailable } from './secrets.ts';
+import type { Attempt, Sender } from './sender.ts';
+import { shortText } from './short-text.ts';
+import { slackPost } from './slack.ts';
+import { SecretError } from './standard-webhooks.ts';
+import { telegramPost } from './telegram.ts';
+import { webhookContentOf, webhookPost } from './webhook.ts';
+
+export type SenderOptions = {
+  readonly secrets: SecretStore;
+  /** The events' CloudEvents `source`, which names this deployment. @default '/tapeline' */
+  readonly source?: string;
+  /** Lets endpoints reach `localhost`, by http too: on a laptop, never in the cloud. @default false */
+  readonly isLocalhostAllowed?: boolean;
+  /** For one attempt. @default 15,000 */
+  readonly timeoutMs?: number;
+  /** Where bots speak. @default 'https://api.telegram.org' */
+  readonly telegramUrl?: string;
+  /** Every address of a name. @default DNS */
+  readonly resolve?: NonNullable<AddressGuardOptions['resolve']>;
+};
+
+/** Speaks to every kind of endpoint. Its connections are shared and bounded; `close` ends the idle ones. */
+export function makeSender(options: SenderOptions): Sender & { close(): void } {
+  const {
+    secrets,
+    source = '/tapeline',
+    isLocalhostAllowed = false,
+    timeoutMs = 15_000,
+    telegramUrl = 'https://api.telegram.org',
+  } = options;
+  const httpSenders = new Map<string, HttpSender>();
+  return {
+    async send(attempt, signal) {
+      const { endpoint } = attempt;
+      try {
+        if (endpoint.kind === 'command') {
+          const { command } = endpoint;
+          return await deliverToCommand({ command, deliveryId: attempt.deliveryId, input: linesOf(attempt), timeoutMs }, signal);
+        }
+        const known = await secrets.read(endpoint.name);
+        if (known.length === 0) return missingSecretOf(endpoint);
+        const answer = await httpSenderOf(endpoint).post(postOf(attempt, endpoint, known), signal);
+        return withoutSecrets(outcomeOf(answer, attempt), known);
+      } catch (error) {
+        signal.throwIfAborted();
+        return outcomeOfError(error);
+      }
+    },
+    close() {
+      for (const sender of httpSenders.values()) sender.close();
+    },
+  };
+
+  function linesOf({ signals }: Attempt): string {
+    return signals.map((signal) => `${JSON.stringify(signalEventOf(signal, { source }))}\n`).join('');
+  }
+
+  function postOf({ deliveryId, signals, attemptedAtMs }: Attempt, endpoint: HttpEndpoint, known: readonly string[]): Post {
+    const [secret] = known as [string];
+    switch (endpoint.kind) {
+      case 'webhook': {
+        const content = webhookContentOf(signals, { source, isBatch: endpoint.batch !== undefined });
+        return webhookPost({ url: endpoint.url, deliveryId, content, secrets: known, attemptedAtMs });
+      }
+      case 'slack':
+        return slackPost(signals, secret);
+      case 'discord':
+        return discordPost(signals, secret);
+      case 'telegram':
+        return telegramPost(signals, { token: secret, chatId: endpoint.chatId, apiUrl: telegramUrl });
+    }
+  }
+
+  /** Connections are shared among endpoints that may reach the same. */
+  function httpSenderOf(endpoint: HttpEndpoint): HttpSender {
+    const allow = endpoint.kind === 'webhook' ? (endpoint.allowPrivate ?? []) : [];
+    const key = allow.join(' ');
+    const { resolve } = options;
+    const sender =
+      httpSenders.get(key) ??
+      new HttpSender({ guard: new AddressGuard({ allow, isLocalhostAllowed, ...(resolve && { resolve }) }), timeoutMs });
+    httpSenders.set(key, sender);
+    return sender;
+  }
+}
+
+type HttpEndpoint = Exclude<Endpoint, { kind: 'command' }>;
+
+const secretOf: Record<HttpEndpoint['kind'], string> = {
+  webhook: 'signing secret',
+  slack: 'channel address',
+  discord: 'channel address',
+  telegram: 'bot token',
+};
+
+function missingSecretOf({ kind, name }: HttpEndpoint): Outcome {
+  return { kind: 'refused', reason: `there is no ${secretOf[kind]} for "${name}": set one with "tapeline webhook secret ${name}"` };
+}
+
+/** 2xx is success and nothing else is; 410 says that nobody is there any more. */
+function outcomeOf(answer: HttpAnswer, { endpoint, attemptedAtMs }: Attempt): Outcome {
+  if (answer.kind !== 'answered') return answer;
+  const { status, body } = answer;
+  if (status >= 200 && status < 300) return { kind: 'delivered', status };
+  const said = status >= 300 && status < 400 ? 'redirects are not followed' : body;
+  const reason = shortText(`answered ${status}${said === '' ? '' : `: ${said}`}`);
+  if (status === 410) return { kind: 'gone', reason };
+  const waits = [retryAfterMsOf(answer.retryAfter, attemptedAtMs), endpoint.kind === 'webhook' ? undefined : waitSaidIn(body)];
+  const known = waits.filter((wait) => wait !== undefined);
+  return { kind: 'failed', reason, status, ...(known.length > 0 && { retryAfterMs: Math.max(...known) }) };
+}
+
+/** Discord and Telegram say in the body how long to wait, more exactly than in a header. */
+function waitSaidIn(body: string): number | undefined {
+  try {
+    const { retry_after, parameters } = JSON.parse(body) as { retry_after?: unknown; parameters?: { retry_after?: unknown } };
+    return retryAfterMsOfSeconds(retry_after ?? parameters?.retry_after);
+  } catch {
+    return undefined;
+  }
+}
+
+function outcomeOfError(error: unknown): Outcome {
+  if (error instanceof SecretsUnavailable) return { kind: error.retryable ? 'failed' : 'refused', reason: error.message };
+  if (error instanceof SecretError) return { kind: 'refused', reason: error.message };
+  throw error;
+}
+
+/** A receiver may repeat in its answer what it was told or where it was asked. */
+function withoutSecrets(outcome: Outcome, secrets: readonly string[]): Outcome {
+  if (outcome.kind === 'delivered') return outcome;
+  const parts = secrets
+    .flatMap((secret) => (URL.canParse(secret) ? [secret, new URL(secret).pathname] : [secret]))
+    .filter((part) => part.length > 3);
+  return { ...outcome, reason: parts.reduce((reason, part) => reason.replaceAll(part, '…'), outcome.reason) };
+}

@@ -1,0 +1,40 @@
+import type { Signal } from '../../core/signal.ts';
+import { type SignalEvent, signalEventOf } from '../bus/signal-event.ts';
+import type { Post } from './http-sender.ts';
+import { signWebhook } from './standard-webhooks.ts';
+
+/**
+ * A signed POST of CloudEvents in structured mode: one event, or the batch format where the endpoint takes several.
+ * @throws SecretError
+ * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
+ */
+export function webhookPost({
+  url,
+  deliveryId,
+  content,
+  secrets,
+  attemptedAtMs,
+}: {
+  readonly url: string;
+  readonly deliveryId: string;
+  readonly content: WebhookContent;
+  readonly secrets: readonly string[];
+  readonly attemptedAtMs: number;
+}): Post {
+  const { contentType, body } = content;
+  const signed = signWebhook({ id: deliveryId, body, secrets, attemptedAtMs });
+  return { url, headers: { 'content-type': contentType, ...signed }, body };
+}
+
+export type WebhookContent = { readonly contentType: string; readonly body: string };
+
+/** The same bytes for the same signals, however often. */
+export function webhookContentOf(
+  signals: readonly Signal[],
+  { source, isBatch }: { readonly source: string; readonly isBatch: boolean },
+): WebhookContent {
+  const events = signals.map((signal) => signalEventOf(signal, { source }));
+  return isBatch
+    ? { contentType: 'application/cloudevents-batch+json; charset=utf-8', body: JSON.stringify(events) }
+    : { contentType: 'application/cloudevents+json; charset=utf-8', body: JSON.stringify(events[0] as SignalEvent) };
+}

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import Module from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -13,13 +13,19 @@ const shells = new Set(['sh', 'dash', 'ash', 'bash', 'busybox']);
 export function runOnNode24(script, args) {
   try {
     const installedNow = ensureInstalled();
-    const path = join(root, script);
+    const path = builtOr(script);
     if (!installedNow && Number.parseInt(process.versions.node, 10) >= nodeMajorMin) runHere(path, args);
     else runInChild(node24Path(), path, args);
   } catch (error) {
     process.stderr.write(`${error.message}\n`);
     process.exit(1);
   }
+}
+
+/** The source in a clone; in a package, where Node runs no TypeScript, what was built from it. */
+function builtOr(script) {
+  const source = join(root, script);
+  return existsSync(source) ? source : join(root, 'dist', script.replace(/\.ts$/, '.js'));
 }
 
 function runHere(path, args) {
@@ -39,7 +45,7 @@ function runInChild(node, path, args) {
   process.on('SIGINT', () => {
     if (!process.stdin.isTTY) setTimeout(() => child.kill('SIGINT'), interruptForwardMs).unref();
   });
-  const orphan = pathToFileURL(join(root, 'local', 'orphan.ts')).href;
+  const orphan = pathToFileURL(builtOr(join('local', 'orphan.ts'))).href;
   child = spawn(node, ['--disable-warning=ExperimentalWarning', '--import', orphan, path, ...args], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     // Compiled code is kept, so that the next start takes half the time.

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { ConfigError, defineTapeline, pipelineOptionsOf, type TapelineConfig } from '../core/config.ts';
 import { nearestOf } from '../core/nearest.ts';
@@ -28,6 +28,8 @@ export type SharedOptions = {
 
 const packageFolder = dirname(dirname(fileURLToPath(import.meta.url)));
 const configName = 'tapeline.config.ts';
+/** Ours are JavaScript in a package. */
+const ourEnding = extname(fileURLToPath(import.meta.url));
 
 /** The config file with the command line's options over it, compiled. @throws ConfigError, and what building a strategy throws */
 export async function pipelineFor(options: SharedOptions): Promise<Pipeline> {
@@ -82,7 +84,8 @@ function isIsoTime(text: string): boolean {
 
 /** The named file, else the one in this folder, else the one that comes with Tapeline. */
 async function loadConfig(file: string | undefined): Promise<TapelineConfig> {
-  const path = file === undefined ? ([resolve(configName)].find(isFile) ?? join(packageFolder, configName)) : resolve(file);
+  const path =
+    file === undefined ? ([resolve(configName)].find(isFile) ?? join(packageFolder, `tapeline.config${ourEnding}`)) : resolve(file);
   if (!isFile(path)) throw new ConfigError(`config file "${file}" does not exist; give a path with --config or leave the option out`);
   const module = await imported(path, 'config file');
   if (module.default === undefined)
@@ -100,7 +103,7 @@ async function strategiesNamed(names: readonly string[], configured: readonly St
 
 async function strategyNamed(name: string, configured: readonly Strategy[]): Promise<Strategy> {
   const isPath = /[/\\]|\.[cm]?[jt]s$/.test(name);
-  const path = isPath ? resolve(name) : join(packageFolder, 'strategies', `${name}.ts`);
+  const path = isPath ? resolve(name) : join(packageFolder, 'strategies', `${name}${ourEnding}`);
   const found = isPath ? undefined : configured.find((strategy) => strategy.name === name);
   if (found !== undefined) return found;
   if (!isFile(path)) {

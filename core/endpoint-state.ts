@@ -22,13 +22,13 @@ export type DisabledCause = 'gone' | 'refused' | 'failing' | 'command';
 
 export const healthy: EndpointState = { kind: 'healthy' };
 
-/** Failures in a row after which the endpoint counts as down: from then on single attempts probe it, and all the rest waits. */
+/** Failures in a row after which the endpoint counts as down: from then on single attempts find out when it is back, and all the rest waits. */
 export const downAfterFailures = 5;
 /** Longer than all attempts of one delivery. */
 export const disabledAfterMs = 5 * 24 * 3_600_000;
 
-/** Between probes: 5 s, doubling to a minute. Chance adds up to a half, so that endpoints on one host are not probed together. */
-const probeWaits = { baseMs: 5_000, maxMs: 60_000, jitter: 0.5 };
+/** Between attempts while it is down: 5 s, doubling to 5 minutes. Chance adds up to a fifth, so that endpoints on one host do not come together. */
+const probeWaits = { baseMs: 5_000, maxMs: 300_000, jitter: 0.2 };
 
 /** The state after one attempt. A disabled endpoint stays so, whatever attempts that were under way bring. */
 export function endpointAfter(

@@ -98,17 +98,20 @@ export class SqliteDeliveries implements DeliveryStore {
     });
   }
 
-  async claim({ endpoint, batch, lanesMax, nowMs, leaseMs }: ClaimRequest): Promise<Claims> {
+  async claim({ endpoint, batch, lanesMax, nowMs, leaseMs, isProbe = false }: ClaimRequest): Promise<Claims> {
     const leases = this.#leasesOf(endpoint);
     const rows = this.#sql.lanesByDue.all(endpoint, lanesMax + leases.size + 1) as LaneRow[];
     const free = rows.filter(({ lane }) => (leases.get(lane)?.untilMs ?? nowMs) <= nowMs);
-    const due = free.filter(({ dueAtMs }) => dueAtMs <= nowMs).slice(0, lanesMax);
+    const isLate = ({ dueAtMs, attempts }: LaneRow) => dueAtMs <= nowMs || (isProbe && attempts > 0);
+    const due = free.filter(isLate).slice(0, lanesMax);
     const claims = due.map((row): Claim => {
       const claimId = String(++this.#claimCount);
       leases.set(row.lane, { claimId, untilMs: nowMs + leaseMs });
-      return { endpoint, lane: row.lane, claimId, batch, signals: this.#headOf(endpoint, row, batch.signalsMax), attempts: row.attempts };
+      const signals = this.#headOf(endpoint, row, batch.signalsMax);
+      const { lane, attempts } = row;
+      return { endpoint, lane, claimId, batch, signals, attempts, isProbe: row.dueAtMs > nowMs };
     });
-    return { claims, nextDueAtMs: free[due.length]?.dueAtMs };
+    return { claims, nextDueAtMs: free.find((row) => !due.includes(row))?.dueAtMs };
   }
 
   async settle(settlements: readonly Settlement[]): Promise<void> {
@@ -129,7 +132,7 @@ export class SqliteDeliveries implements DeliveryStore {
   }
 
   async changeEndpoint(endpoint: string, change: (state: EndpointState) => EndpointState): Promise<EndpointState> {
-    return this.#transaction('on the disk', () => {
+    return this.#transaction('in the system', () => {
       const state = change(this.#stateOf(endpoint));
       this.#sql.setState.run(endpoint, JSON.stringify(state));
       return state;

@@ -19,8 +19,10 @@ export type Claim = {
   readonly batch: Batch;
   /** The same at every attempt, in order. */
   readonly signals: readonly Signal[];
-  /** Attempts that have failed so far. */
+  /** Attempts that have failed so far, by the schedule. */
   readonly attempts: number;
+  /** It is due later, and was given because it was asked for a probe. */
+  readonly isProbe: boolean;
 };
 
 export type ClaimRequest = {
@@ -29,6 +31,8 @@ export type ClaimRequest = {
   readonly lanesMax: number;
   readonly nowMs: number;
   readonly leaseMs: number;
+  /** Where nothing is due, also what waits for its next attempt: that which is due next. @default false */
+  readonly isProbe?: boolean;
 };
 
 export type Claims = {

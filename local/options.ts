@@ -83,7 +83,7 @@ function isIsoTime(text: string): boolean {
 }
 
 /** The named file, else the one in this folder, else the one that comes with Tapeline. */
-async function loadConfig(file: string | undefined): Promise<TapelineConfig> {
+export async function loadConfig(file: string | undefined): Promise<TapelineConfig> {
   const path =
     file === undefined ? ([resolve(configName)].find(isFile) ?? join(packageFolder, `tapeline.config${ourEnding}`)) : resolve(file);
   if (!isFile(path)) throw new ConfigError(`config file "${file}" does not exist; give a path with --config or leave the option out`);

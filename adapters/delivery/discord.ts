@@ -1,4 +1,3 @@
-import type { Signal } from '../../core/signal.ts';
 import { chatText } from './chat-text.ts';
 import type { Post } from './http-sender.ts';
 
@@ -7,8 +6,8 @@ const charactersMax = 2_000;
 const suppressEmbeds = 4;
 
 /** A message to a channel by its webhook; it notifies nobody by name. */
-export function discordPost(signals: readonly Signal[], url: string): Post {
-  const content = chatText(signals, { charactersMax, escaped });
+export function discordPost(lines: readonly string[], url: string): Post {
+  const content = chatText(lines, { charactersMax, escaped });
   const body = { content, allowed_mentions: { parse: [] }, flags: suppressEmbeds };
   return { url, headers: { 'content-type': 'application/json; charset=utf-8' }, body: JSON.stringify(body) };
 }

@@ -2,12 +2,13 @@ import type { Endpoint } from '../../core/delivery.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import { signalEventOf } from '../bus/signal-event.ts';
 import { AddressGuard, type AddressGuardOptions } from './address-guard.ts';
+import { chatLineOf } from './chat-text.ts';
 import { deliverToCommand } from './command.ts';
 import { discordPost } from './discord.ts';
 import { type HttpAnswer, HttpSender, type Post } from './http-sender.ts';
 import { retryAfterMsOf, retryAfterMsOfSeconds } from './retry-after.ts';
 import { type SecretStore, SecretsUnavailable } from './secrets.ts';
-import type { Attempt, Sender } from './sender.ts';
+import type { Sender } from './sender.ts';
 import { shortText } from './short-text.ts';
 import { slackPost } from './slack.ts';
 import { SecretError } from './standard-webhooks.ts';
@@ -28,8 +29,25 @@ export type SenderOptions = {
   readonly resolve?: NonNullable<AddressGuardOptions['resolve']>;
 };
 
+/** What a delivery brings, in the two forms in which endpoints take it. */
+type Content = {
+  readonly endpoint: Endpoint;
+  readonly deliveryId: string;
+  /** CloudEvents. */
+  readonly events: readonly object[];
+  /** For people. */
+  readonly lines: readonly string[];
+  readonly attemptedAtMs: number;
+};
+
+export type EverySender = Sender & {
+  /** Shows that an endpoint can be reached, with an event that is no signal. */
+  ping(endpoint: Endpoint, attemptedAtMs: number, signal: AbortSignal): Promise<Outcome>;
+  close(): void;
+};
+
 /** Speaks to every kind of endpoint. Its connections are shared and bounded; `close` ends the idle ones. */
-export function makeSender(options: SenderOptions): Sender & { close(): void } {
+export function makeSender(options: SenderOptions): EverySender {
   const {
     secrets,
     source = '/tapeline',
@@ -39,44 +57,51 @@ export function makeSender(options: SenderOptions): Sender & { close(): void } {
   } = options;
   const httpSenders = new Map<string, HttpSender>();
   return {
-    async send(attempt, signal) {
-      const { endpoint } = attempt;
-      try {
-        if (endpoint.kind === 'command') {
-          const { command } = endpoint;
-          return await deliverToCommand({ command, deliveryId: attempt.deliveryId, input: linesOf(attempt), timeoutMs }, signal);
-        }
-        const known = await secrets.read(endpoint.name);
-        if (known.length === 0) return missingSecretOf(endpoint);
-        const answer = await httpSenderOf(endpoint).post(postOf(attempt, endpoint, known), signal);
-        return withoutSecrets(outcomeOf(answer, attempt), known);
-      } catch (error) {
-        signal.throwIfAborted();
-        return outcomeOfError(error);
-      }
-    },
+    send: ({ signals, ...attempt }, signal) =>
+      bring({ ...attempt, events: signals.map((each) => signalEventOf(each, { source })), lines: signals.map(chatLineOf) }, signal),
+    ping: (endpoint, attemptedAtMs, signal) => bring(pingOf(endpoint, attemptedAtMs), signal),
     close() {
       for (const sender of httpSenders.values()) sender.close();
     },
   };
 
-  function linesOf({ signals }: Attempt): string {
-    return signals.map((signal) => `${JSON.stringify(signalEventOf(signal, { source }))}\n`).join('');
+  async function bring(content: Content, signal: AbortSignal): Promise<Outcome> {
+    const { endpoint, deliveryId, events } = content;
+    try {
+      if (endpoint.kind === 'command') {
+        const input = events.map((event) => `${JSON.stringify(event)}\n`).join('');
+        return await deliverToCommand({ command: endpoint.command, deliveryId, input, timeoutMs }, signal);
+      }
+      const known = await secrets.read(endpoint.name);
+      if (known.length === 0) return missingSecretOf(endpoint);
+      const answer = await httpSenderOf(endpoint).post(postOf(content, endpoint, known), signal);
+      return withoutSecrets(outcomeOf(answer, content), known);
+    } catch (error) {
+      signal.throwIfAborted();
+      return outcomeOfError(error);
+    }
   }
 
-  function postOf({ deliveryId, signals, attemptedAtMs }: Attempt, endpoint: HttpEndpoint, known: readonly string[]): Post {
+  function pingOf(endpoint: Endpoint, attemptedAtMs: number): Content {
+    const id = `ping_${attemptedAtMs}`;
+    const time = new Date(attemptedAtMs).toISOString();
+    const event = { specversion: '1.0', id, source, type: 'tapeline.ping.v1', time, datacontenttype: 'application/json', data: {} };
+    return { endpoint, deliveryId: id, events: [event], lines: ['Tapeline can be heard here. This is no signal.'], attemptedAtMs };
+  }
+
+  function postOf({ deliveryId, events, lines, attemptedAtMs }: Content, endpoint: HttpEndpoint, known: readonly string[]): Post {
     const [secret] = known as [string];
     switch (endpoint.kind) {
       case 'webhook': {
-        const content = webhookContentOf(signals, { source, isBatch: endpoint.batch !== undefined });
+        const content = webhookContentOf(events, { isBatch: endpoint.batch !== undefined });
         return webhookPost({ url: endpoint.url, deliveryId, content, secrets: known, attemptedAtMs });
       }
       case 'slack':
-        return slackPost(signals, secret);
+        return slackPost(lines, secret);
       case 'discord':
-        return discordPost(signals, secret);
+        return discordPost(lines, secret);
       case 'telegram':
-        return telegramPost(signals, { token: secret, chatId: endpoint.chatId, apiUrl: telegramUrl });
+        return telegramPost(lines, { token: secret, chatId: endpoint.chatId, apiUrl: telegramUrl });
     }
   }
 
@@ -85,9 +110,8 @@ export function makeSender(options: SenderOptions): Sender & { close(): void } {
     const allow = endpoint.kind === 'webhook' ? (endpoint.allowPrivate ?? []) : [];
     const key = allow.join(' ');
     const { resolve } = options;
-    const sender =
-      httpSenders.get(key) ??
-      new HttpSender({ guard: new AddressGuard({ allow, isLocalhostAllowed, ...(resolve && { resolve }) }), timeoutMs });
+    const guard = () => new AddressGuard({ allow, isLocalhostAllowed, ...(resolve && { resolve }) });
+    const sender = httpSenders.get(key) ?? new HttpSender({ guard: guard(), timeoutMs });
     httpSenders.set(key, sender);
     return sender;
   }
@@ -107,7 +131,7 @@ function missingSecretOf({ kind, name }: HttpEndpoint): Outcome {
 }
 
 /** 2xx is success and nothing else is; 410 says that nobody is there any more. */
-function outcomeOf(answer: HttpAnswer, { endpoint, attemptedAtMs }: Attempt): Outcome {
+function outcomeOf(answer: HttpAnswer, { endpoint, attemptedAtMs }: Content): Outcome {
   if (answer.kind !== 'answered') return answer;
   const { status, body } = answer;
   if (status >= 200 && status < 300) return { kind: 'delivered', status };

@@ -1,4 +1,3 @@
-import type { Signal } from '../../core/signal.ts';
 import { chatText } from './chat-text.ts';
 import type { Post } from './http-sender.ts';
 
@@ -6,8 +5,8 @@ import type { Post } from './http-sender.ts';
 const charactersMax = 4_000;
 
 /** A message to a channel by its incoming webhook. */
-export function slackPost(signals: readonly Signal[], url: string): Post {
-  const text = chatText(signals, { charactersMax, escaped });
+export function slackPost(lines: readonly string[], url: string): Post {
+  const text = chatText(lines, { charactersMax, escaped });
   const body = { text, mrkdwn: false, unfurl_links: false, unfurl_media: false };
   return { url, headers: { 'content-type': 'application/json; charset=utf-8' }, body: JSON.stringify(body) };
 }

@@ -1,5 +1,3 @@
-import type { Signal } from '../../core/signal.ts';
-import { type SignalEvent, signalEventOf } from '../bus/signal-event.ts';
 import type { Post } from './http-sender.ts';
 import { signWebhook } from './standard-webhooks.ts';
 
@@ -28,13 +26,9 @@ export function webhookPost({
 
 export type WebhookContent = { readonly contentType: string; readonly body: string };
 
-/** The same bytes for the same signals, however often. */
-export function webhookContentOf(
-  signals: readonly Signal[],
-  { source, isBatch }: { readonly source: string; readonly isBatch: boolean },
-): WebhookContent {
-  const events = signals.map((signal) => signalEventOf(signal, { source }));
+/** The same bytes for the same events, however often. */
+export function webhookContentOf(events: readonly object[], { isBatch }: { readonly isBatch: boolean }): WebhookContent {
   return isBatch
     ? { contentType: 'application/cloudevents-batch+json; charset=utf-8', body: JSON.stringify(events) }
-    : { contentType: 'application/cloudevents+json; charset=utf-8', body: JSON.stringify(events[0] as SignalEvent) };
+    : { contentType: 'application/cloudevents+json; charset=utf-8', body: JSON.stringify(events[0]) };
 }

@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { signalEventOf } from '../../../adapters/bus/signal-event.ts';
-import { chatText } from '../../../adapters/delivery/chat-text.ts';
+import { chatLineOf, chatText } from '../../../adapters/delivery/chat-text.ts';
 import { discordPost } from '../../../adapters/delivery/discord.ts';
 import { type SecretStore, SecretsUnavailable } from '../../../adapters/delivery/secrets.ts';
 import type { Attempt, Outcome } from '../../../adapters/delivery/sender.ts';
@@ -244,9 +244,9 @@ describe('a chat', () => {
     fc.assert(
       fc.property(signals, (all) => {
         const texts: [string, number][] = [
-          [JSON.parse(slackPost(all, '').body).text, 4_000],
-          [JSON.parse(discordPost(all, '').body).content, 2_000],
-          [JSON.parse(telegramPost(all, { token: '1:a', chatId: '1', apiUrl: '' }).body).text, 4_096],
+          [JSON.parse(slackPost(all.map(chatLineOf), '').body).text, 4_000],
+          [JSON.parse(discordPost(all.map(chatLineOf), '').body).content, 2_000],
+          [JSON.parse(telegramPost(all.map(chatLineOf), { token: '1:a', chatId: '1', apiUrl: '' }).body).text, 4_096],
         ];
         for (const [text, charactersMax] of texts) {
           expect(text.length).toBeLessThanOrEqual(charactersMax);
@@ -264,11 +264,11 @@ describe('a chat', () => {
   it('shows what a strategy says as it says it, and is moved to nothing by it', () => {
     const reasons = ['<!channel> <@U1> <https://evil.example|here> & *bold* @everyone [x](https://evil.example) `code`'];
     const all = [signalOf('A', 0, { reasons })];
-    const slackText = JSON.parse(slackPost(all, '').body).text as string;
+    const slackText = JSON.parse(slackPost(all.map(chatLineOf), '').body).text as string;
     expect(slackText).toContain('&lt;!channel&gt; &lt;@U1&gt; &lt;https://evil.example|here&gt; &amp; *bold*');
     expect(slackText).not.toMatch(/[<>]/);
-    const discordText = JSON.parse(discordPost(all, '').body).content as string;
-    expect(discordText.replaceAll(/\\(.)/g, '$1')).toBe(chatText(all, { charactersMax: 2_000 }));
+    const discordText = JSON.parse(discordPost(all.map(chatLineOf), '').body).content as string;
+    expect(discordText.replaceAll(/\\(.)/g, '$1')).toBe(chatText(all.map(chatLineOf), { charactersMax: 2_000 }));
     expect(discordText.replaceAll(/\\./g, '')).not.toMatch(/[*_~`|<>@[\]()#]/);
   });
 });
@@ -324,6 +324,26 @@ describe.skipIf(process.platform === 'win32')('a command', () => {
 
   it('is ended when its delivery is called off', async () => {
     await expect(send(node('setInterval(() => {}, 1000)'), [], { signal: AbortSignal.timeout(100) })).rejects.toThrow(/timeout|aborted/);
+  });
+});
+
+describe('a ping', () => {
+  const ping = (endpoint: Endpoint, secrets: readonly string[]) => {
+    const sender = makeSender({ secrets: { read: async () => secrets, write: async () => undefined }, isLocalhostAllowed: true });
+    return sender.ping(endpoint, Date.now(), never).finally(() => sender.close());
+  };
+
+  it('reaches a webhook, signed, as an event that nobody takes for a signal', async () => {
+    const secret = newSigningSecret();
+    expect(await ping(webhook({ name: 'hooks', url }), [secret])).toEqual({ kind: 'delivered', status: 204 });
+    const [{ body, headers }] = received as [Received];
+    expect(new Webhook(secret).verify(body, headers as Record<string, string>)).toMatchObject({ type: 'tapeline.ping.v1', data: {} });
+  });
+
+  it('reaches a chat and a command too', async () => {
+    expect(await ping(slack({ name: 'chat' }), [url])).toMatchObject({ kind: 'delivered' });
+    expect(JSON.parse(received[0]?.body as string).text).toContain('This is no signal');
+    expect(await ping(command({ name: 'program', command: [process.execPath, '-e', ''] }), [])).toEqual({ kind: 'delivered' });
   });
 });
 

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { ConfigError, defineTapeline, pipelineOptionsOf, type TapelineConfig } from '../core/config.ts';
+import type { Endpoint } from '../core/delivery.ts';
 import { nearestOf } from '../core/nearest.ts';
 import { type Pipeline, pipelineOf } from '../core/pipeline.ts';
 import type { Strategy } from '../core/strategy.ts';
@@ -48,6 +49,11 @@ export async function pipelineFor(options: SharedOptions): Promise<Pipeline> {
       ...(options.buckets === undefined ? {} : { buckets: numberOf('--buckets', options.buckets) }),
     }),
   );
+}
+
+/** Where the config delivers signals to. @throws ConfigError */
+export async function endpointsFor({ config }: Pick<SharedOptions, 'config'>): Promise<readonly Endpoint[]> {
+  return (await loadConfig(config)).deliver ?? [];
 }
 
 /** @throws ConfigError */

@@ -4,3 +4,7 @@ import { join } from 'node:path';
 export const tapePath = (stateFolder: string) => join(stateFolder, 'tape.sqlite');
 export const checkpointsPath = (stateFolder: string) => join(stateFolder, 'checkpoints.sqlite');
 export const historyPath = (stateFolder: string) => join(stateFolder, 'history.duckdb');
+export const secretsPath = (stateFolder: string) => join(stateFolder, 'secrets.json');
+export const deliveriesPath = (stateFolder: string) => join(stateFolder, 'deliveries.sqlite');
+/** Only its owner may read it. */
+export const secretsPath = (stateFolder: string) => join(stateFolder, 'secrets.json');

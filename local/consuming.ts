@@ -4,11 +4,13 @@ import { SqliteCheckpoints } from '../adapters/stores/sqlite.ts';
 import { unpackState } from '../adapters/stores/state-bytes.ts';
 import type { TapeReader } from '../adapters/tape/sqlite-tape.ts';
 import type { BucketState } from '../core/bucket-state.ts';
+import type { Endpoint } from '../core/delivery.ts';
 import type { Pipeline } from '../core/pipeline.ts';
 import type { Quarantined } from '../core/reasons.ts';
 import type { Signal } from '../core/signal.ts';
 import { restore } from '../core/snapshot.ts';
 import { makeConsumer } from '../lambdas/consume-kinesis.ts';
+import { Delivering, type Undelivered } from './delivering.ts';
 import { Driver } from './driver.ts';
 import { serveQueries } from './query.ts';
 import { checkpointsPath, historyPath } from './state-folder.ts';
@@ -29,13 +31,14 @@ export type ConsumedNow = {
 const consumerWindowMs = 60_000;
 const signalsShown = 50;
 
-/** The second half of the way, on this machine: tape → driver → the handler that Lambda runs → checkpoints and outbox → history. */
+/** The second half of the way, on this machine: tape → driver → the handler that Lambda runs → checkpoints and outbox → history, deliveries. */
 export class Consuming {
   /** The position that each bucket has saved; none for a bucket that never had a record. */
   readonly positions: ReadonlyMap<number, string>;
   readonly #pipeline: Pipeline;
   readonly #checkpoints: SqliteCheckpoints;
   readonly #history: History;
+  readonly #delivering: Delivering | undefined;
   readonly #stopQueries: () => Promise<void>;
   readonly #startedMs = performance.now();
   readonly #signals: Signal[] = [];
@@ -46,25 +49,28 @@ export class Consuming {
     pipeline: Pipeline,
     checkpoints: SqliteCheckpoints,
     history: History,
+    delivering: Delivering | undefined,
     stopQueries: () => Promise<void>,
     positions: ReadonlyMap<number, string>,
   ) {
     this.#pipeline = pipeline;
     this.#checkpoints = checkpoints;
     this.#history = history;
+    this.#delivering = delivering;
     this.#stopQueries = stopQueries;
     this.positions = positions;
   }
 
   /** @throws StateInUse, and StateUnreadable before anything is consumed */
-  static async open(pipeline: Pipeline, stateFolder: string): Promise<Consuming> {
+  static async open(pipeline: Pipeline, stateFolder: string, endpoints: readonly Endpoint[]): Promise<Consuming> {
     const checkpoints = new SqliteCheckpoints(checkpointsPath(stateFolder));
     const history = await openDuckDbHistory(historyPath(stateFolder));
     const stopQueries = await serveQueries(history, stateFolder);
     try {
       const loaded = await loadStates(pipeline, checkpoints);
       const positions = new Map(loaded.map(({ bucket, sequenceNumber }) => [bucket, sequenceNumber]));
-      return new Consuming(pipeline, checkpoints, history, stopQueries, positions);
+      const delivering = endpoints.length === 0 ? undefined : await Delivering.open(endpoints, stateFolder);
+      return new Consuming(pipeline, checkpoints, history, delivering, stopQueries, positions);
     } catch (error) {
       await stopQueries();
       await history.close();
@@ -114,7 +120,18 @@ export class Consuming {
     });
   }
 
+  /** How many signals are still to be delivered. */
+  async undelivered(): Promise<number> {
+    return (await this.#delivering?.pending()) ?? 0;
+  }
+
+  /** Delivers until nothing is due any more, or Ctrl-C. @returns the endpoints for which something is left */
+  async deliverRest(signal: AbortSignal): Promise<Undelivered[]> {
+    return (await this.#delivering?.finish(signal)) ?? [];
+  }
+
   async close(): Promise<void> {
+    await this.#delivering?.close();
     await this.#stopQueries();
     await this.#history.close();
     this.#checkpoints.close();
@@ -138,6 +155,7 @@ export class Consuming {
       if (items.length === 0) return;
       const signals = items.flatMap((item) => item.signals);
       await this.#history.writeSignals(signals);
+      await this.#delivering?.offer(signals);
       await this.#checkpoints.removeFromOutbox(items);
       this.#signals.push(...signals);
       this.#signals.splice(0, this.#signals.length - signalsShown);

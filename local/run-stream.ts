@@ -2,8 +2,10 @@ import { mkdirSync } from 'node:fs';
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import { KinesisReader } from '../adapters/tape/kinesis-reader.ts';
 import { checkBuckets, openStream } from '../adapters/tape/kinesis-stream.ts';
+import type { Endpoint } from '../core/delivery.ts';
 import type { Pipeline } from '../core/pipeline.ts';
 import { type ConsumedNow, Consuming } from './consuming.ts';
+import type { Undelivered } from './delivering.ts';
 import type { Summary } from './summary.ts';
 import { claimState } from './tape-of-state.ts';
 
@@ -17,6 +19,8 @@ export type RunStreamOptions = {
   readonly client: KinesisClient;
   readonly streamName: string;
   readonly stateFolder: string;
+  /** Where signals are delivered to: the deployment delivers them too. */
+  readonly endpoints: readonly Endpoint[];
   readonly isDigestWanted: boolean;
   /** Whether to end when all that the stream holds was folded. */
   readonly endsAtLatest: boolean;
@@ -29,6 +33,7 @@ export type RunStreamResult = {
   readonly summary: Summary;
   /** Numbered frames of which later ones came: the stream had forgotten them before they were read, or they are still to come. */
   readonly missingFrames: number;
+  readonly undelivered: readonly Undelivered[];
 };
 
 /**
@@ -36,12 +41,12 @@ export type RunStreamResult = {
  * at the oldest record that the stream holds, or where the state folder's last run has ended.
  */
 export async function runStream(options: RunStreamOptions): Promise<RunStreamResult> {
-  const { pipeline, client, streamName, stateFolder, endsAtLatest, onProgress, signal } = options;
+  const { pipeline, client, streamName, stateFolder, endpoints, endsAtLatest, onProgress, signal } = options;
   const stream = await openStream(client, streamName);
   await checkBuckets(client, stream, pipeline.bucketCount);
   mkdirSync(stateFolder, { recursive: true });
   claimState(stateFolder, `the stream ${stream.arn} of ${new Date(stream.createdMs).toISOString()}`);
-  const consuming = await Consuming.open(pipeline, stateFolder);
+  const consuming = await Consuming.open(pipeline, stateFolder, endpoints);
   try {
     const reader = new KinesisReader({ client, streamName, bucketCount: pipeline.bucketCount, positions: consuming.positions });
     while (!signal.aborted && !(endsAtLatest && reader.isCaughtUp)) {
@@ -52,7 +57,8 @@ export async function runStream(options: RunStreamOptions): Promise<RunStreamRes
     await consuming.save();
     const summary = await consuming.summary({ counts: {}, rejectedByReason: {} }, options.isDigestWanted);
     const missingFrames = (await consuming.states()).reduce((sum, { counts }) => sum + counts.missingFrames, 0);
-    return { summary, missingFrames };
+    const undelivered = await consuming.deliverRest(signal);
+    return { summary, missingFrames, undelivered };
   } finally {
     await consuming.close();
   }

@@ -1,8 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { SqliteTape } from '../adapters/tape/sqlite-tape.ts';
 import { isAfter } from '../core/consume.ts';
+import type { Endpoint } from '../core/delivery.ts';
 import type { Pipeline } from '../core/pipeline.ts';
 import { type ConsumedNow, Consuming } from './consuming.ts';
+import type { Undelivered } from './delivering.ts';
 import { type FedNow, Feeding } from './feeding.ts';
 import type { TradeFilter } from './filter.ts';
 import { feedCountsOf, savedSource } from './saved-source.ts';
@@ -17,16 +19,25 @@ export type RunNow = FedNow & ConsumedNow;
 export type RunOptions = {
   readonly pipeline: Pipeline;
   readonly stateFolder: string;
+  /** Where signals are delivered to, while it runs and at its end until nothing is due any more. */
+  readonly endpoints: readonly Endpoint[];
   /** Opened with the state that the tape remembers of it. */
   readonly openSource: (stateOf: (name: string) => string | undefined) => Promise<Source>;
   readonly filter: TradeFilter;
   readonly isDigestWanted: boolean;
   readonly onProgress: (now: RunNow) => void;
+  /** All was read, and so many signals are still to be delivered. */
+  readonly onDelivering: (signals: number) => void;
   /** Aborted by Ctrl-C: the run saves what it has read and ends. */
   readonly signal: AbortSignal;
 };
 
-export type RunResult = { readonly summary: Summary; readonly hasEnded: boolean; readonly hadNothingNew: boolean };
+export type RunResult = {
+  readonly summary: Summary;
+  readonly hasEnded: boolean;
+  readonly hadNothingNew: boolean;
+  readonly undelivered: readonly Undelivered[];
+};
 
 const commitEveryMs = 100;
 const shardId = 'shardId-000000000000';
@@ -38,15 +49,17 @@ const shardId = 'shardId-000000000000';
 export async function run({
   pipeline,
   stateFolder,
+  endpoints,
   openSource,
   filter,
   isDigestWanted,
   onProgress,
+  onDelivering,
   signal,
 }: RunOptions): Promise<RunResult> {
   mkdirSync(stateFolder, { recursive: true });
   claimState(stateFolder, ownTape);
-  const consuming = await Consuming.open(pipeline, stateFolder);
+  const consuming = await Consuming.open(pipeline, stateFolder, endpoints);
   const tape = new SqliteTape(tapePath(stateFolder));
   try {
     const startAfter = startPosition(pipeline, consuming.positions);
@@ -69,7 +82,10 @@ export async function run({
     const { hasEnded, trades, wasReadBefore } = await feeding.readAll(source);
     await consuming.save();
     const feed = { counts: feedCountsOf(tape), rejectedByReason: tape.quarantinedByReason() };
-    return { summary: await consuming.summary(feed, isDigestWanted), hasEnded, hadNothingNew: trades === 0 && wasReadBefore };
+    const summary = await consuming.summary(feed, isDigestWanted);
+    onDelivering(await consuming.undelivered());
+    const undelivered = await consuming.deliverRest(signal);
+    return { summary, hasEnded, hadNothingNew: trades === 0 && wasReadBefore, undelivered };
   } finally {
     await consuming.close();
     tape.close();

@@ -6,5 +6,3 @@ export const checkpointsPath = (stateFolder: string) => join(stateFolder, 'check
 export const historyPath = (stateFolder: string) => join(stateFolder, 'history.duckdb');
 export const secretsPath = (stateFolder: string) => join(stateFolder, 'secrets.json');
 export const deliveriesPath = (stateFolder: string) => join(stateFolder, 'deliveries.sqlite');
-/** Only its owner may read it. */
-export const secretsPath = (stateFolder: string) => join(stateFolder, 'secrets.json');

@@ -81,6 +81,11 @@ export class SqliteDeliveries implements DeliveryStore {
     this.#sql = Object.fromEntries(prepared) as Record<keyof typeof statements, StatementSync>;
   }
 
+  /** Another number when somebody else has changed the file. */
+  get versionByOthers(): number {
+    return Number(this.#database.prepare('PRAGMA data_version').get()?.['data_version']);
+  }
+
   close(): void {
     this.#database.close();
   }

@@ -1,3 +1,4 @@
+import type { Undelivered } from '../delivering.ts';
 import { exitCodes } from '../exit.ts';
 import type { SharedOptions } from '../options.ts';
 import { countText } from '../progress.ts';
@@ -36,4 +37,14 @@ export function printSummary(summary: Summary, { json }: SharedOptions, stream: 
     ['time', `${summary.seconds} s, ${countText(Math.round(summary.trades / Math.max(summary.seconds, 0.001)))} trades/s`],
   ];
   stream.write(rows.map(([name, text]) => `${name.padEnd(21)} ${text}\n`).join(''));
+}
+
+/** That signals could not be delivered is no failure of a run: they wait. */
+export function tellUndelivered(undelivered: readonly Undelivered[], stateFolder: string, stream: NodeJS.WritableStream): void {
+  for (const { endpoint, pending, dead, why } of undelivered) {
+    const parts = [pending > 0 && `${countText(pending)} signals wait for it`, dead > 0 && `${countText(dead)} are dead letters`];
+    const reason = why === undefined ? '' : ` (${why})`;
+    stream.write(`run: endpoint "${endpoint}": ${parts.filter(Boolean).join(', ')}${reason}\n`);
+  }
+  if (undelivered.length > 0) stream.write(`run: see npx tapeline deliveries --state ${stateFolder}\n`);
 }

@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { formatOf } from '../../adapters/feeds/formats.ts';
 import { ConfigError } from '../../core/config.ts';
-import { numberOf, pipelineFor, type SharedOptions } from '../options.ts';
+import { endpointsFor, numberOf, pipelineFor, type SharedOptions } from '../options.ts';
 import { countText, Progress } from '../progress.ts';
 import type { RunStreamNow } from '../run-stream.ts';
 import { defaultStack, type StreamOptions, streamNameFor } from '../stream-name.ts';
-import { exitCodeOf, printSummary } from './report.ts';
+import { exitCodeOf, printSummary, tellUndelivered } from './report.ts';
 import { openWithState, runAndReport } from './running.ts';
 import type { Session } from './session.ts';
 import { defaultStateFolder, examples, feedNames, withSharedOptions } from './shared-options.ts';
@@ -20,6 +20,8 @@ export function addRun(program: Command, session: Session): void {
     .option('--stream <name>', 'with --tape kinesis: the stream (default: TAPELINE_STREAM, else what the stack says)')
     .option('--stack <name>', 'with --tape kinesis: the deployed stack whose output TapeStream names the stream', defaultStack)
     .option('--seconds <n>', 'with --tape kinesis: end after this long')
+    .option('--deliver', 'deliver signals where the config says (default, but with --tape kinesis: the deployment does)')
+    .option('--no-deliver', 'deliver nothing: signals go to the history alone')
     .option('--until-latest', 'with --tape kinesis: end when all that the stream holds was read')
     .addHelpText(
       'after',
@@ -39,6 +41,7 @@ type RunArguments = SharedOptions &
     readonly tape: string;
     readonly seconds?: string;
     readonly untilLatest?: boolean;
+    readonly deliver?: boolean;
   };
 
 async function runVerb(options: RunArguments, session: Session): Promise<number> {
@@ -51,6 +54,7 @@ async function runVerb(options: RunArguments, session: Session): Promise<number>
   return runAndReport({
     session,
     options: { ...options, state },
+    endpoints: options.deliver === false ? [] : await endpointsFor(options),
     openSource: (stateOf) => openWithState(feed, input, stateOf),
     onProgress: (now) => progress.show(now),
     onEnd: () => progress.clear(),
@@ -74,11 +78,12 @@ async function runStreamVerb(options: RunArguments, session: Session): Promise<n
   const client = makeKinesisClient();
   const progress = new Progress('run');
   try {
-    const { summary, missingFrames } = await runStream({
+    const { summary, missingFrames, undelivered } = await runStream({
       pipeline,
       client,
       streamName,
       stateFolder: state,
+      endpoints: options.deliver === true ? await endpointsFor(options) : [],
       isDigestWanted: options.json === true,
       endsAtLatest: options.untilLatest === true,
       onProgress: (now) => progress.show({ trades: now.folded, bytesRead: 0, bytesTotal: undefined, more: textOf(now) }),
@@ -86,6 +91,7 @@ async function runStreamVerb(options: RunArguments, session: Session): Promise<n
     });
     progress.clear();
     printSummary(summary, options, session.stdout);
+    tellUndelivered(undelivered, state, session.stderr);
     if (missingFrames > 0)
       session.stderr.write(
         `run: ${countText(missingFrames)} frames are missing between others: the stream forgot them before they were read, or they were put in another order\n`,

@@ -1,33 +1,41 @@
+import type { Endpoint } from '../../core/delivery.ts';
 import type { Pipeline } from '../../core/pipeline.ts';
 import { filterFor, pipelineFor, type SharedOptions } from '../options.ts';
 import { countText } from '../progress.ts';
 import { type RunNow, run } from '../run.ts';
 import { openFileSource, type Source } from '../source.ts';
-import { exitCodeOf, printSummary } from './report.ts';
+import { exitCodeOf, printSummary, tellUndelivered } from './report.ts';
 import type { Session } from './session.ts';
 
 type Running = {
   readonly session: Session;
   readonly pipeline?: Pipeline;
   readonly options: SharedOptions & { readonly state: string };
+  readonly endpoints: readonly Endpoint[];
   readonly openSource: (stateOf: (name: string) => string | undefined) => Promise<Source>;
   readonly onProgress: (now: RunNow) => void;
   readonly onEnd: () => void;
 };
 
 /** Runs until the input or the user ends it, and says what came of it. */
-export async function runAndReport({ session, pipeline, options, openSource, onProgress, onEnd }: Running): Promise<number> {
-  const { summary, hasEnded, hadNothingNew } = await run({
+export async function runAndReport({ session, pipeline, options, endpoints, openSource, onProgress, onEnd }: Running): Promise<number> {
+  const { summary, hasEnded, hadNothingNew, undelivered } = await run({
     pipeline: pipeline ?? (await pipelineFor(options)),
     stateFolder: options.state,
+    endpoints,
     openSource,
     filter: filterFor(options),
     isDigestWanted: options.json === true,
     onProgress,
+    onDelivering: (signals) => {
+      onEnd();
+      if (signals > 0) session.stderr.write(`run: everything is read; delivering ${countText(signals)} signals\n`);
+    },
     signal: session.signal,
   });
   onEnd();
   if (hasEnded || options.json) printSummary(summary, options, session.stdout);
+  tellUndelivered(undelivered, options.state, session.stderr);
   if (hadNothingNew)
     session.stderr.write(
       `run: the input had been read before; "${options.state}" holds its result, delete it or give another --state to begin anew\n`,

@@ -2,7 +2,7 @@ import { basename, join } from 'node:path';
 import type { Command } from 'commander';
 import { formatOf } from '../../adapters/feeds/formats.ts';
 import { ConfigError } from '../../core/config.ts';
-import { numberOf, pipelineFor, type SharedOptions } from '../options.ts';
+import { endpointsFor, numberOf, pipelineFor, type SharedOptions } from '../options.ts';
 import { countText } from '../progress.ts';
 import type { RunNow } from '../run.ts';
 import { openMarketSource, type Source } from '../source.ts';
@@ -22,6 +22,7 @@ export function addStart(program: Command, session: Session): void {
     .option('--seed <n>', 'its seed', '7')
     .option('--backfill <seconds>', 'how much of its past is read first', '3600')
     .option('--seconds <n>', 'end after this long')
+    .option('--deliver', 'deliver the signals where the config says')
     .addHelpText(
       'after',
       examples(['npm start', 'npm start -- --feed schwab level-one-equities.ndjson', 'npm start -- --rate 4600 --interval 5s']),
@@ -37,6 +38,7 @@ type StartArguments = SharedOptions & {
   readonly seed: string;
   readonly backfill: string;
   readonly seconds?: string;
+  readonly deliver?: boolean;
 };
 
 async function startVerb(file: string | undefined, options: StartArguments, session: Session): Promise<number> {
@@ -66,6 +68,8 @@ async function startVerb(file: string | undefined, options: StartArguments, sess
     session,
     pipeline,
     options: { ...options, state },
+    // What is only watched, or made up, concerns nobody else.
+    endpoints: options.deliver === true ? await endpointsFor(options) : [],
     openSource: async (stateOf) => (input === undefined ? openMarket(market, stateOf) : openWithState(feed, input, stateOf)),
     onProgress: (now) => {
       last = now;

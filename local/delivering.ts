@@ -1,0 +1,97 @@
+import type { Dispatcher } from '../adapters/delivery/dispatcher.ts';
+import { resume } from '../adapters/delivery/repairs.ts';
+import type { EverySender } from '../adapters/delivery/senders.ts';
+import type { SqliteDeliveries } from '../adapters/delivery/sqlite.ts';
+import type { Endpoint } from '../core/delivery.ts';
+import type { Signal } from '../core/signal.ts';
+import { deliveriesPath, secretsPath } from './state-folder.ts';
+
+/** Of one endpoint, after a run. */
+export type Undelivered = { readonly endpoint: string; readonly pending: number; readonly dead: number; readonly why: string | undefined };
+
+const lookEveryMs = 1_000;
+/** The first retry comes after 5 s, and an end waits for it. */
+const endWithinMs = 10_000;
+/** Ctrl-C does not wait for a receiver that hangs: what is cut off is sent again by the next run. */
+const graceMs = 2_000;
+
+/** Delivers a run's signals while it runs. All that waits is in the state folder, and the next run goes on with it. */
+export class Delivering {
+  readonly #endpoints: readonly Endpoint[];
+  readonly #store: SqliteDeliveries;
+  readonly #sender: EverySender;
+  readonly #dispatcher: Dispatcher;
+  readonly #looking: NodeJS.Timeout;
+  #version: number;
+
+  private constructor(endpoints: readonly Endpoint[], store: SqliteDeliveries, sender: EverySender, dispatcher: Dispatcher) {
+    this.#endpoints = endpoints;
+    this.#store = store;
+    this.#sender = sender;
+    this.#dispatcher = dispatcher;
+    this.#version = store.versionByOthers;
+    this.#looking = setInterval(() => this.#lookForChanges(), lookEveryMs).unref();
+  }
+
+  /** Goes on with what waits. The caller is the only one who delivers from this state folder. */
+  static async open(endpoints: readonly Endpoint[], stateFolder: string): Promise<Delivering> {
+    // Nobody else needs these, and a command line should start at once.
+    const [{ Dispatcher }, { makeSender }, { SecretsFile }, { SqliteDeliveries }] = await Promise.all([
+      import('../adapters/delivery/dispatcher.ts'),
+      import('../adapters/delivery/senders.ts'),
+      import('../adapters/delivery/secrets-file.ts'),
+      import('../adapters/delivery/sqlite.ts'),
+    ]);
+    const store = new SqliteDeliveries(deliveriesPath(stateFolder));
+    const sender = makeSender({ secrets: new SecretsFile(secretsPath(stateFolder)), isLocalhostAllowed: true });
+    const dispatcher = new Dispatcher({ endpoints, store, sender });
+    for (const { name } of endpoints) {
+      // Whatever was wrong with it may have been set right since.
+      const state = await store.endpointState(name);
+      if (state.kind === 'disabled' && state.cause === 'refused') await resume(store, name, Date.now());
+    }
+    await dispatcher.wake();
+    return new Delivering(endpoints, store, sender, dispatcher);
+  }
+
+  /** When it answers, they are durable. Offering them again is harmless. */
+  async offer(signals: readonly Signal[]): Promise<void> {
+    await this.#dispatcher.offer(signals);
+  }
+
+  async pending(): Promise<number> {
+    const counts = await Promise.all(this.#endpoints.map(({ name }) => this.#store.countsOf(name)));
+    return counts.reduce((sum, { pending }) => sum + pending, 0);
+  }
+
+  /** Delivers until nothing is due any more, or Ctrl-C. @returns the endpoints for which something is left */
+  async finish(signal: AbortSignal): Promise<Undelivered[]> {
+    await this.#dispatcher.untilQuiet({ withinMs: endWithinMs, signal });
+    await this.#dispatcher.stop({ graceMs });
+    const all = await Promise.all(this.#endpoints.map(({ name }) => this.#undeliveredOf(name)));
+    return all.filter(({ pending, dead }) => pending + dead > 0);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#looking);
+    await this.#dispatcher.stop({ graceMs: 0 }).catch(() => undefined);
+    this.#sender.close();
+    this.#store.close();
+  }
+
+  async #undeliveredOf(endpoint: string): Promise<Undelivered> {
+    const { pending, dead } = await this.#store.countsOf(endpoint);
+    const state = await this.#store.endpointState(endpoint);
+    const [lane] = await this.#store.waitingLanes(endpoint, 1);
+    const why = state.kind === 'disabled' ? `disabled: ${state.reason}` : (lane?.reason ?? undefined);
+    return { endpoint, pending, dead, why };
+  }
+
+  /** `tapeline deliveries` changes the same file. What fails here fails again when signals are offered. */
+  #lookForChanges(): void {
+    const version = this.#store.versionByOthers;
+    if (version === this.#version) return;
+    this.#version = version;
+    this.#dispatcher.wake().catch(() => undefined);
+  }
+}

@@ -30,7 +30,7 @@ export type Page = { readonly path: string; readonly text: string; readonly step
 const partPattern = /^(?:```(?<language>\w+)(?: (?<attribute>[^\n]*))?\n(?<body>.*?)^```$|<!-- test: (?<setup>.*?) -->$)/gms;
 
 /** Pages that other tests execute. */
-const elsewhere = new Set(['docs/query.md']);
+const elsewhere = new Set(['docs/query.md', 'docs/deploy.md']);
 
 export const allPages: readonly Page[] = ['README.md', ...globSync('docs/**/*.md', { cwd: root }).sort()].map(pageAt);
 export const pagesToRun = allPages.filter(({ path, steps }) => steps.length > 0 && !elsewhere.has(path));

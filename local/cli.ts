@@ -1,14 +1,17 @@
 import { Command, CommanderError } from 'commander';
 import { exitCodes, explain } from './exit.ts';
+import { addDeliveries } from './verbs/deliveries.ts';
 import { addFeed } from './verbs/feed.ts';
+import { addListen } from './verbs/listen.ts';
 import { addQuery } from './verbs/query.ts';
 import { addReplay } from './verbs/replay.ts';
 import { addRun } from './verbs/run.ts';
 import type { Session } from './verbs/session.ts';
 import { addSimulate } from './verbs/simulate.ts';
 import { addStart } from './verbs/start.ts';
+import { addWebhook } from './verbs/webhook.ts';
 
-const verbs = [addReplay, addRun, addStart, addSimulate, addFeed, addQuery];
+const verbs = [addReplay, addRun, addStart, addSimulate, addFeed, addQuery, addListen, addWebhook, addDeliveries];
 
 const sameInterruptMs = 750;
 let interruptedMs = 0;

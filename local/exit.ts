@@ -7,7 +7,7 @@ import { StrategyBuildError } from '../core/strategy.ts';
 /** The process's exit codes, as the contract has them. */
 export const exitCodes = { done: 0, failed: 1, wrongUsage: 2, quarantined: 3, interrupted: 130 } as const;
 
-const usageCodes = new Set(['input-not-found', 'input-is-a-directory', 'feed-unknown']);
+const usageCodes = new Set(['input-not-found', 'input-is-a-directory', 'feed-unknown', 'secret-invalid']);
 
 /** The one line that a user needs of an error, and the exit code. The stack is shown only for faults of our own. */
 export function explain(error: unknown): { readonly message: string; readonly exitCode: number } {

@@ -35,7 +35,10 @@ export function explainStreamFailure(error: unknown, streamName: string): unknow
   const isConnection =
     failureOf(error) === 'passing' && (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode === undefined;
   if (name === 'ResourceNotFoundException')
-    return streamError('stream-not-found', `there is no stream "${streamName}" in this account and region, or it was deleted (${firstLineOf(message)})`);
+    return streamError(
+      'stream-not-found',
+      `there is no stream "${streamName}" in this account and region, or it was deleted (${firstLineOf(message)})`,
+    );
   if (name.startsWith('ExpiredToken') || name === 'TokenProviderError' || name === 'CredentialsProviderError')
     return streamError(
       'aws-not-set-up',

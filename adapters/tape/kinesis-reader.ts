@@ -14,6 +14,8 @@ export type KinesisReaderOptions = {
   readonly positions: ReadonlyMap<number, string>;
   /** How often a shard is asked that has nothing new. @default 500 */
   readonly pollEveryMs?: number;
+  /** How many records a shard is asked for at once. @default 10,000, the most it gives */
+  readonly fetchedMax?: number;
 };
 
 /**
@@ -34,6 +36,8 @@ type Reading = {
   /** Whether the shard was split or merged and has no further records. */
   isAtEnd: boolean;
   millisBehind: number | undefined;
+  /** Whether there was nothing more when it was last asked. */
+  isAtLatest: boolean;
   attempt: number;
   dueMs: number;
 };
@@ -59,7 +63,7 @@ export class KinesisReader implements TapeReader {
     this.#settle();
     const readings = [...this.#readings.values()];
     const isAllBegun = [...this.#shards.keys()].every((shardId) => this.#over.has(shardId) || this.#readings.has(shardId));
-    return isAllBegun && readings.length > 0 && readings.every(({ fetched, millisBehind }) => fetched.length === 0 && millisBehind === 0);
+    return isAllBegun && readings.length > 0 && readings.every(({ isAtLatest }) => isAtLatest);
   }
 
   /** How far the shard that is furthest behind was behind the stream's end when it was last asked; undefined before all were. */
@@ -140,15 +144,16 @@ export class KinesisReader implements TapeReader {
   }
 
   async #fetch(reading: Reading): Promise<void> {
-    const { client, pollEveryMs: everyMs = pollEveryMs } = this.#options;
+    const { client, pollEveryMs: everyMs = pollEveryMs, fetchedMax: Limit = fetchedMax } = this.#options;
     try {
       reading.iterator ??= await this.#iteratorOf(reading);
-      const answer = await client.send(new GetRecordsCommand({ ShardIterator: reading.iterator, Limit: fetchedMax }));
+      const answer = await client.send(new GetRecordsCommand({ ShardIterator: reading.iterator, Limit }));
       reading.fetched = recordsOf(answer, reading.shard.shardId);
       reading.after = reading.fetched.at(-1)?.sequenceNumber ?? reading.after;
       reading.iterator = answer.NextShardIterator;
       reading.isAtEnd = answer.NextShardIterator === undefined;
       reading.millisBehind = answer.MillisBehindLatest ?? 0;
+      reading.isAtLatest = reading.fetched.length === 0 && reading.millisBehind === 0;
       reading.attempt = 0;
       reading.dueMs = performance.now() + Math.min(everyMs, reading.millisBehind > 0 ? pollBehindEveryMs : everyMs);
     } catch (error) {
@@ -159,20 +164,43 @@ export class KinesisReader implements TapeReader {
     }
   }
 
-  async #iteratorOf({ shard, after }: Reading): Promise<string | undefined> {
+  async #iteratorOf(reading: Reading): Promise<string | undefined> {
     const { client, streamName: StreamName } = this.#options;
-    const from =
-      after === ''
-        ? ({ ShardIteratorType: 'TRIM_HORIZON' } as const)
-        : ({ ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: after } as const);
-    return (await client.send(new GetShardIteratorCommand({ StreamName, ShardId: shard.shardId, ...from }))).ShardIterator;
+    const ShardId = reading.shard.shardId;
+    if (reading.after !== '') {
+      try {
+        const StartingSequenceNumber = reading.after;
+        const from = { ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber } as const;
+        return (await client.send(new GetShardIteratorCommand({ StreamName, ShardId, ...from }))).ShardIterator;
+      } catch (error) {
+        if (!isOfAnotherShard(error)) throw error;
+        // Then from its start: what its buckets have read, the fold skips.
+        reading.after = '';
+      }
+    }
+    return (await client.send(new GetShardIteratorCommand({ StreamName, ShardId, ShardIteratorType: 'TRIM_HORIZON' }))).ShardIterator;
   }
+}
+
+/** Where the ranges of the shards are not to be relied on, a bucket's position may be in a shard before or behind. */
+function isOfAnotherShard(error: unknown): boolean {
+  return ['InvalidArgumentException', 'ResourceNotFoundException'].includes((error as Error | null)?.name ?? '');
 }
 
 const fetchedMax = 10_000;
 
 function newReading(shard: Shard, after: string): Reading {
-  return { shard, after, iterator: undefined, fetched: [], isAtEnd: false, millisBehind: undefined, attempt: 0, dueMs: 0 };
+  return {
+    shard,
+    after,
+    iterator: undefined,
+    fetched: [],
+    isAtEnd: false,
+    millisBehind: undefined,
+    isAtLatest: false,
+    attempt: 0,
+    dueMs: 0,
+  };
 }
 
 function recordsOf({ Records = [] }: GetRecordsCommandOutput, shardId: string): StoredRecord[] {

@@ -8,8 +8,10 @@ export type Shard = {
   readonly parentIds: readonly string[];
   readonly firstHash: bigint;
   readonly lastHash: bigint;
+  /** Whether it takes records; else it was split or merged. */
+  readonly isOpen: boolean;
   readonly firstSequenceNumber: string;
-  /** Undefined while it takes records. */
+  /** Undefined while it is open, and where the service does not say: emulators give numbers that no record has. */
   readonly lastSequenceNumber: string | undefined;
 };
 
@@ -51,12 +53,14 @@ export function startOf(shard: Shard, bucketCount: number, positions: ReadonlyMa
 }
 
 function shardOf({ ShardId, ParentShardId, AdjacentParentShardId, HashKeyRange, SequenceNumberRange }: ListedShard): Shard {
+  const { StartingSequenceNumber: first = '', EndingSequenceNumber: last } = SequenceNumberRange ?? {};
   return {
     shardId: ShardId as string,
     parentIds: [ParentShardId, AdjacentParentShardId].filter((id) => id !== undefined),
     firstHash: BigInt(HashKeyRange?.StartingHashKey ?? 0),
     lastHash: BigInt(HashKeyRange?.EndingHashKey ?? 0),
-    firstSequenceNumber: SequenceNumberRange?.StartingSequenceNumber ?? '',
-    lastSequenceNumber: SequenceNumberRange?.EndingSequenceNumber,
+    isOpen: last === undefined,
+    firstSequenceNumber: first,
+    lastSequenceNumber: last !== undefined && isAfter(first, last) ? undefined : last,
   };
 }

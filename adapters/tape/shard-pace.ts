@@ -17,7 +17,7 @@ export class ShardPace {
 
   /** Shards that are closed take nothing. Without shards there is no pace. */
   learn(shards: readonly Shard[]): void {
-    this.#shards = shards.filter(({ lastSequenceNumber }) => lastSequenceNumber === undefined);
+    this.#shards = shards.filter(({ isOpen }) => isOpen);
     this.#shardIdOfKey.clear();
   }
 

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { CreateStreamCommand, DescribeStreamSummaryCommand, type KinesisClient } from '@aws-sdk/client-kinesis';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { CreateStreamCommand, DeleteStreamCommand, DescribeStreamSummaryCommand, type KinesisClient } from '@aws-sdk/client-kinesis';
 import { makeKinesisClient } from '../../adapters/tape/kinesis-client.ts';
 import { account } from './table.ts';
 
@@ -21,9 +21,10 @@ export type KinesisLocal = {
 export async function startKinesisLocal(): Promise<KinesisLocal> {
   const main = fileURLToPath(import.meta.resolve('kinesis-local'));
   const child = spawn(process.execPath, ['--require', join(import.meta.dirname, 'kinesis-local', 'loopback.cjs'), main], {
-    stdio: ['pipe', 'pipe', 'inherit'],
+    // It says often that it is slow.
+    stdio: ['pipe', 'pipe', 'ignore'],
     cwd: join(main, '..'),
-    env: { KINESIS_MOCK_PLAIN_PORT: '4568', KINESIS_MOCK_TLS_PORT: '4567', LOG_LEVEL: 'ERROR', ...quick },
+    env: { KINESIS_MOCK_PLAIN_PORT: '4568', KINESIS_MOCK_TLS_PORT: '4567', SHARD_LIMIT: '10000', LOG_LEVEL: 'ERROR', ...quick },
   });
   const stop = () => void child.kill('SIGKILL');
   const timer = setTimeout(stop, startMaxMs);
@@ -59,4 +60,8 @@ export async function untilActive(client: KinesisClient, StreamName: string): Pr
     if (StreamDescriptionSummary?.StreamStatus === 'ACTIVE') return;
     await sleep(5);
   }
+}
+
+export async function removeStream(client: KinesisClient, StreamName: string): Promise<void> {
+  await client.send(new DeleteStreamCommand({ StreamName }));
 }

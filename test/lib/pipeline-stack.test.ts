@@ -41,6 +41,33 @@ describe('the pipeline stack', () => {
     expect([...actions].sort()).toEqual(['dynamodb:ListStreams', 'xray:PutTelemetryRecords', 'xray:PutTraceSegments']);
   });
 
+  it('lets others in by no wildcard either: not by action, and nobody but services of AWS and its own account', () => {
+    const types = ['AWS::KMS::Key', 'AWS::S3::BucketPolicy', 'AWS::SNS::TopicPolicy', 'AWS::SQS::QueuePolicy'];
+    const allowed = stack.resources
+      .filter(({ Type }) => types.includes(Type))
+      .flatMap(({ Properties }) => (Properties.PolicyDocument ?? Properties.KeyPolicy).Statement)
+      .filter(({ Effect }) => Effect === 'Allow')
+      // Who administers the account administers the key, or nobody could.
+      .filter(({ Action }) => Action !== 'kms:*');
+    expect(allowed.length).toBeGreaterThan(5);
+    expect(allowed.flatMap(({ Action }) => Action).filter((action) => action.includes('*'))).toEqual([]);
+    for (const { Principal } of allowed) expect(Principal).toEqual({ Service: expect.stringMatching(/^[a-z0-9.]+[.]amazonaws[.]com$/) });
+  });
+
+  it('takes no concurrency from the account unless it is told to', () => {
+    for (const { Properties } of ofType(stack.resources, 'AWS::Lambda::Function'))
+      expect(Properties.ReservedConcurrentExecutions).toBeUndefined();
+  });
+
+  it('has no secret in the environment of a function', () => {
+    const variables = ofType(stack.resources, 'AWS::Lambda::Function').flatMap(({ Properties }) =>
+      Object.entries(Properties.Environment.Variables as Record<string, unknown>),
+    );
+    expect(
+      variables.filter(([name, value]) => /SECRET|PASSWORD|TOKEN/i.test(name) || /whsec_|BEGIN [A-Z ]*KEY/.test(JSON.stringify(value))),
+    ).toEqual([]);
+  });
+
   it.each([
     'AWS::DynamoDB::Table',
     'AWS::Events::Archive',
@@ -79,8 +106,8 @@ describe('the pipeline stack', () => {
     stack.template.hasResourceProperties('AWS::KMS::Key', { EnableKeyRotation: true });
     stack.template.hasResourceProperties('AWS::Kinesis::Stream', { StreamEncryption: { EncryptionType: 'KMS', KeyId: keyArn } });
     stack.template.hasResourceProperties('AWS::DynamoDB::Table', { SSESpecification: { SSEEnabled: true, KMSMasterKeyId: keyArn } });
-    stack.template.hasResourceProperties('AWS::SNS::Topic', { KmsMasterKeyId: keyArn });
-    stack.template.hasResourceProperties('AWS::SQS::Queue', { KmsMasterKeyId: keyArn });
+    stack.template.allResourcesProperties('AWS::SNS::Topic', { KmsMasterKeyId: keyArn });
+    stack.template.allResourcesProperties('AWS::SQS::Queue', { KmsMasterKeyId: keyArn });
     stack.template.allResourcesProperties('AWS::KinesisFirehose::DeliveryStream', {
       DeliveryStreamEncryptionConfigurationInput: { KeyType: 'CUSTOMER_MANAGED_CMK', KeyARN: keyArn },
     });

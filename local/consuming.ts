@@ -13,6 +13,8 @@ import { makeConsumer } from '../lambdas/consume-kinesis.ts';
 import { Delivering, type Undelivered } from './delivering.ts';
 import { Driver } from './driver.ts';
 import { serveQueries } from './query.ts';
+import type { EventServer } from './serve.ts';
+import type { ServeAddress } from './serve-address.ts';
 import { checkpointsPath, historyPath } from './state-folder.ts';
 import { digestOf, type Summary, summaryOf } from './summary.ts';
 
@@ -44,6 +46,7 @@ export class Consuming {
   readonly #signals: Signal[] = [];
   #counts = { folded: 0, bars: 0, late: 0, quarantined: 0 };
   #driver: Driver | undefined;
+  #server: EventServer | undefined;
 
   private constructor(
     pipeline: Pipeline,
@@ -81,6 +84,13 @@ export class Consuming {
 
   get now(): ConsumedNow {
     return { ...this.#counts, signals: this.#signals };
+  }
+
+  /** Serves bars and signals from now on. @returns where */
+  async serve(address: ServeAddress): Promise<string> {
+    const { serveEvents } = await import('./serve.ts');
+    this.#server = await serveEvents({ ...address, query: (sql) => this.#history.query(sql) });
+    return this.#server.url;
   }
 
   /** Hands over what a tape has now, and ends windows by the clock. A reader of the tape is to begin behind `startAfter` in each shard. */
@@ -131,6 +141,7 @@ export class Consuming {
   }
 
   async close(): Promise<void> {
+    await this.#server?.close();
     await this.#delivering?.close();
     await this.#stopQueries();
     await this.#history.close();
@@ -152,7 +163,7 @@ export class Consuming {
   async #publish(): Promise<void> {
     for (;;) {
       const items = await this.#checkpoints.readOutbox(100);
-      if (items.length === 0) return;
+      if (items.length === 0) break;
       const signals = items.flatMap((item) => item.signals);
       await this.#history.writeSignals(signals);
       await this.#delivering?.offer(signals);
@@ -160,6 +171,7 @@ export class Consuming {
       this.#signals.push(...signals);
       this.#signals.splice(0, this.#signals.length - signalsShown);
     }
+    this.#server?.tell(this.#counts);
   }
 
   #countedHistory(): Pick<History, 'writeBars' | 'writeLate' | 'writeQuarantined'> {

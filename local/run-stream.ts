@@ -6,6 +6,7 @@ import type { Endpoint } from '../core/delivery.ts';
 import type { Pipeline } from '../core/pipeline.ts';
 import { type ConsumedNow, Consuming } from './consuming.ts';
 import type { Undelivered } from './delivering.ts';
+import type { ServeAddress } from './serve-address.ts';
 import type { Summary } from './summary.ts';
 import { claimState } from './tape-of-state.ts';
 
@@ -25,6 +26,9 @@ export type RunStreamOptions = {
   /** Whether to end when all that the stream holds was folded. */
   readonly endsAtLatest: boolean;
   readonly onProgress: (now: RunStreamNow) => void;
+  /** Where bars and signals are served to programs of this machine. @default nowhere */
+  readonly serve?: ServeAddress | undefined;
+  readonly onServing?: (url: string) => void;
   /** Aborted by Ctrl-C, or when the time is over: what was folded is saved. */
   readonly signal: AbortSignal;
 };
@@ -41,13 +45,14 @@ export type RunStreamResult = {
  * at the oldest record that the stream holds, or where the state folder's last run has ended.
  */
 export async function runStream(options: RunStreamOptions): Promise<RunStreamResult> {
-  const { pipeline, client, streamName, stateFolder, endpoints, endsAtLatest, onProgress, signal } = options;
+  const { pipeline, client, streamName, stateFolder, endpoints, endsAtLatest, onProgress, serve, onServing = () => {}, signal } = options;
   const stream = await openStream(client, streamName);
   await checkBuckets(client, stream, pipeline.bucketCount);
   mkdirSync(stateFolder, { recursive: true });
   claimState(stateFolder, `the stream ${stream.arn} of ${new Date(stream.createdMs).toISOString()}`);
   const consuming = await Consuming.open(pipeline, stateFolder, endpoints);
   try {
+    if (serve !== undefined) onServing(await consuming.serve(serve));
     const reader = new KinesisReader({ client, streamName, bucketCount: pipeline.bucketCount, positions: consuming.positions });
     while (!signal.aborted && !(endsAtLatest && reader.isCaughtUp)) {
       await reader.poll(signal);

@@ -8,6 +8,7 @@ import type { Undelivered } from './delivering.ts';
 import { type FedNow, Feeding } from './feeding.ts';
 import type { TradeFilter } from './filter.ts';
 import { feedCountsOf, savedSource } from './saved-source.ts';
+import type { ServeAddress } from './serve-address.ts';
 import type { Source } from './source.ts';
 import { tapePath } from './state-folder.ts';
 import type { Summary } from './summary.ts';
@@ -28,6 +29,9 @@ export type RunOptions = {
   readonly onProgress: (now: RunNow) => void;
   /** All was read, and so many signals are still to be delivered. */
   readonly onDelivering: (signals: number) => void;
+  /** Where bars and signals are served to programs of this machine. @default nowhere */
+  readonly serve?: ServeAddress | undefined;
+  readonly onServing?: (url: string) => void;
   /** Aborted by Ctrl-C: the run saves what it has read and ends. */
   readonly signal: AbortSignal;
 };
@@ -55,6 +59,8 @@ export async function run({
   isDigestWanted,
   onProgress,
   onDelivering,
+  serve,
+  onServing = () => {},
   signal,
 }: RunOptions): Promise<RunResult> {
   mkdirSync(stateFolder, { recursive: true });
@@ -62,6 +68,7 @@ export async function run({
   const consuming = await Consuming.open(pipeline, stateFolder, endpoints);
   const tape = new SqliteTape(tapePath(stateFolder));
   try {
+    if (serve !== undefined) onServing(await consuming.serve(serve));
     const startAfter = startPosition(pipeline, consuming.positions);
     const feeding = new Feeding({
       pipeline,

@@ -48,3 +48,7 @@ export function tellUndelivered(undelivered: readonly Undelivered[], stateFolder
   }
   if (undelivered.length > 0) stream.write(`run: see npx tapeline deliveries --state ${stateFolder}\n`);
 }
+
+export function tellServing(url: string, stream: NodeJS.WritableStream): void {
+  stream.write(`run: serving ${url}/signals, /bars and /health\n`);
+}

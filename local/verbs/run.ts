@@ -5,8 +5,9 @@ import { ConfigError } from '../../core/config.ts';
 import { endpointsFor, numberOf, pipelineFor, type SharedOptions } from '../options.ts';
 import { countText, Progress } from '../progress.ts';
 import type { RunStreamNow } from '../run-stream.ts';
+import { type ServeAddress, serveAddressOf } from '../serve-address.ts';
 import { defaultStack, type StreamOptions, streamNameFor } from '../stream-name.ts';
-import { exitCodeOf, printSummary, tellUndelivered } from './report.ts';
+import { exitCodeOf, printSummary, tellServing, tellUndelivered } from './report.ts';
 import { openWithState, runAndReport } from './running.ts';
 import type { Session } from './session.ts';
 import { defaultStateFolder, examples, feedNames, withSharedOptions } from './shared-options.ts';
@@ -16,6 +17,8 @@ export function addRun(program: Command, session: Session): void {
     .description('The live pipeline on this machine: feed → log → consumer → bars, signals, history; durable, resumes after any end.')
     .option('--input <file>', 'what the feed reads: a file, or - for standard input (default: -)')
     .option('--state <dir>', `the folder of the durable state (default: ${defaultStateFolder})`)
+    .option('--serve <address>', 'serve /signals and /bars as server-sent events, and /health, such as at 127.0.0.1:8080')
+    .option('--serve-origin <origin>', 'with --serve: let pages of this origin read too')
     .option('--tape <kind>', 'local: the log in the state folder; kinesis: the live stream of a deployment, and no feed', 'local')
     .option('--stream <name>', 'with --tape kinesis: the stream (default: TAPELINE_STREAM, else what the stack says)')
     .option('--stack <name>', 'with --tape kinesis: the deployed stack whose output TapeStream names the stream', defaultStack)
@@ -42,6 +45,8 @@ type RunArguments = SharedOptions &
     readonly seconds?: string;
     readonly untilLatest?: boolean;
     readonly deliver?: boolean;
+    readonly serve?: string;
+    readonly serveOrigin?: string;
   };
 
 async function runVerb(options: RunArguments, session: Session): Promise<number> {
@@ -55,6 +60,7 @@ async function runVerb(options: RunArguments, session: Session): Promise<number>
     session,
     options: { ...options, state },
     endpoints: options.deliver === false ? [] : await endpointsFor(options),
+    serve: serveOf(options),
     openSource: (stateOf) => openWithState(feed, input, stateOf),
     onProgress: (now) => progress.show(now),
     onEnd: () => progress.clear(),
@@ -84,6 +90,8 @@ async function runStreamVerb(options: RunArguments, session: Session): Promise<n
       streamName,
       stateFolder: state,
       endpoints: options.deliver === true ? await endpointsFor(options) : [],
+      serve: serveOf(options),
+      onServing: (url) => tellServing(url, session.stderr),
       isDigestWanted: options.json === true,
       endsAtLatest: options.untilLatest === true,
       onProgress: (now) => progress.show({ trades: now.folded, bytesRead: 0, bytesTotal: undefined, more: textOf(now) }),
@@ -108,6 +116,10 @@ async function runStreamVerb(options: RunArguments, session: Session): Promise<n
 function textOf({ bars, millisBehind }: RunStreamNow): string {
   const behind = millisBehind === undefined ? '' : `, ${(millisBehind / 1000).toFixed(1)} s behind the stream's end`;
   return `${countText(bars)} bars${behind}`;
+}
+
+function serveOf({ serve, serveOrigin }: RunArguments): ServeAddress | undefined {
+  return serve === undefined ? undefined : serveAddressOf(serve, serveOrigin);
 }
 
 function refuse(options: RunArguments, names: readonly (keyof RunArguments)[], why: string): void {

@@ -3,8 +3,9 @@ import type { Pipeline } from '../../core/pipeline.ts';
 import { filterFor, pipelineFor, type SharedOptions } from '../options.ts';
 import { countText } from '../progress.ts';
 import { type RunNow, run } from '../run.ts';
+import type { ServeAddress } from '../serve-address.ts';
 import { openFileSource, type Source } from '../source.ts';
-import { exitCodeOf, printSummary, tellUndelivered } from './report.ts';
+import { exitCodeOf, printSummary, tellServing, tellUndelivered } from './report.ts';
 import type { Session } from './session.ts';
 
 type Running = {
@@ -12,13 +13,23 @@ type Running = {
   readonly pipeline?: Pipeline;
   readonly options: SharedOptions & { readonly state: string };
   readonly endpoints: readonly Endpoint[];
+  readonly serve?: ServeAddress | undefined;
   readonly openSource: (stateOf: (name: string) => string | undefined) => Promise<Source>;
   readonly onProgress: (now: RunNow) => void;
   readonly onEnd: () => void;
 };
 
 /** Runs until the input or the user ends it, and says what came of it. */
-export async function runAndReport({ session, pipeline, options, endpoints, openSource, onProgress, onEnd }: Running): Promise<number> {
+export async function runAndReport({
+  session,
+  pipeline,
+  options,
+  endpoints,
+  serve,
+  openSource,
+  onProgress,
+  onEnd,
+}: Running): Promise<number> {
   const { summary, hasEnded, hadNothingNew, undelivered } = await run({
     pipeline: pipeline ?? (await pipelineFor(options)),
     stateFolder: options.state,
@@ -31,6 +42,8 @@ export async function runAndReport({ session, pipeline, options, endpoints, open
       onEnd();
       if (signals > 0) session.stderr.write(`run: everything is read; delivering ${countText(signals)} signals\n`);
     },
+    serve,
+    onServing: (url) => tellServing(url, session.stderr),
     signal: session.signal,
   });
   onEnd();

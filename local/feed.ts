@@ -30,6 +30,8 @@ export type FeedOptions = {
   readonly onProgress: (now: FeedNow) => void;
   /** Aborted by Ctrl-C: what was read goes out, and the feed ends. */
   readonly signal: AbortSignal;
+  /** How long Ctrl-C waits for the stream to take what was read. @default 5,000 */
+  readonly lastDrainMs?: number;
 };
 
 export type FeedSummary = {
@@ -60,8 +62,6 @@ type Producer = { readonly producerId: string; readonly streamArn: string; reado
 const producerSource = 'producer';
 const shardId = 'outgoing';
 const progressEveryMs = 200;
-/** How long Ctrl-C waits for the stream to take what was read. */
-const lastDrainMs = 5_000;
 const everything = { recordsMax: Number.MAX_SAFE_INTEGER, bytesMax: Number.MAX_SAFE_INTEGER };
 
 /**
@@ -70,7 +70,7 @@ const everything = { recordsMax: Number.MAX_SAFE_INTEGER, bytesMax: Number.MAX_S
  * under the same number, which the consumer skips.
  */
 export async function feed(options: FeedOptions): Promise<FeedResult> {
-  const { pipeline, client, streamName, stateFolder, filter, flushEveryMs, signal } = options;
+  const { pipeline, client, streamName, stateFolder, filter, flushEveryMs, signal, lastDrainMs = 5_000 } = options;
   const startedMs = performance.now();
   const stream = await openStream(client, streamName);
   mkdirSync(stateFolder, { recursive: true });

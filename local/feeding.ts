@@ -64,7 +64,7 @@ export class Feeding {
   }
 
   async readAll(source: Source): Promise<Fed> {
-    const { signal, filter, commitEveryMs } = this.#options;
+    const { signal, commitEveryMs } = this.#options;
     const before = savedSource(this.#options.tape, source.name);
     const reader = new Reader(source, signal);
     let hasEnded = false;
@@ -77,11 +77,7 @@ export class Feeding {
         continue;
       }
       this.#arrivalTimeMs = Date.now();
-      filterTrades(source.trades, filter);
-      this.#trades += source.trades.length;
-      this.#uncommitted += source.trades.length;
-      this.#framer.add(source.trades, this.#arrivalTimeMs);
-      source.trades.clear();
+      this.#take(source);
       hasEnded = read === 'over';
       const isDue = this.#uncommitted >= commitTrades || performance.now() - this.#committedMs >= commitEveryMs;
       if (isDue && !hasEnded) await this.#commit(source, false);
@@ -92,10 +88,19 @@ export class Feeding {
     return { hasEnded, trades: this.#trades, wasReadBefore: before !== undefined };
   }
 
+  #take({ trades }: Source): void {
+    filterTrades(trades, this.#options.filter);
+    this.#trades += trades.length;
+    this.#uncommitted += trades.length;
+    this.#framer.add(trades, this.#arrivalTimeMs);
+    trades.clear();
+  }
+
   /** Makes what was read durable, together with how far it was read. */
   async #commit(source: Source, hasEnded: boolean, isEndTold = false): Promise<void> {
     const { tape, takeQuarantined, onCommitted } = this.#options;
-    // A read may be under way: what it brings is of the next commit.
+    // A read that nobody waited for, as after Ctrl-C, may be over all the same: then the source says that it was read.
+    this.#take(source);
     const quarantined = source.quarantined.splice(0);
     let appended: readonly StoredRecord[] = [];
     this.#framer.flush();

@@ -13,6 +13,8 @@ const activeEveryMs = 500;
 const activeTriesMax = 120;
 const shardsSampled = 4;
 const recordsSampled = 25;
+/** Some frames may be broken. With another number of buckets half of all frames or more are wrong. */
+const misfitShareMax = 1 / 3;
 
 /** Waits for a stream that is being made. @throws StreamError */
 export async function openStream(client: KinesisClient, name: string): Promise<Stream> {
@@ -34,13 +36,14 @@ export async function openStream(client: KinesisClient, name: string): Promise<S
 }
 
 /**
- * Refuses a stream whose packed frames were made for another number of buckets, as far as its oldest records show it. One that fits is
- * enough: a single frame may be broken. Who may not read the stream is not told.
+ * Refuses a stream whose packed frames were made for another number of buckets, as far as its oldest records show it. Who may not read the
+ * stream is not told.
  * @throws StreamError
  */
 export async function checkBuckets(client: KinesisClient, { name }: Stream, bucketCount: number): Promise<void> {
-  const fits = (await oldestRecords(client, name)).flatMap((data) => fitsOf(data, bucketCount));
-  if (fits.length === 0 || fits.includes(true)) return;
+  const frames = (await oldestRecords(client, name)).map((data) => decodePacked(data).frame).filter((frame) => frame !== undefined);
+  const misfits = frames.filter(({ bucket, symbols }) => symbols.some((symbol) => bucketOf(symbol, bucketCount) !== bucket));
+  if (misfits.length <= frames.filter(({ symbols }) => symbols.length > 0).length * misfitShareMax) return;
   throw new StreamError(
     `the frames in the stream "${name}" were made for another number of buckets than ${bucketCount}; set "buckets" in the config to what the stream was begun with, or use a new stream`,
     { code: 'stream-not-usable' },
@@ -59,10 +62,4 @@ async function oldestRecords(client: KinesisClient, StreamName: string): Promise
     if (failureOf(error) === 'ours') throw error;
   }
   return records;
-}
-
-/** For each symbol of a packed frame, whether its bucket is the frame's; nothing for anything else. */
-function fitsOf(data: Uint8Array, bucketCount: number): boolean[] {
-  const { frame } = decodePacked(data);
-  return frame === undefined ? [] : frame.symbols.map((symbol) => bucketOf(symbol, bucketCount) === frame.bucket);
 }

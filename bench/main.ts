@@ -1,6 +1,7 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { consumer } from './consumer.ts';
+import { deliveries } from './deliveries.ts';
 import { duckdb, polars } from './engines.ts';
 import { feedRows } from './feeds.ts';
 import { indicatorRows } from './indicators.ts';
@@ -12,7 +13,21 @@ import { disorder, symbols } from './scale.ts';
 import { state } from './state.ts';
 import { type Goal, type Measure, meets, type Settings, type Suite } from './suite.ts';
 
-const suites: readonly Suite[] = [packed, polars, duckdb, rx, replay, feedRows, indicatorRows, symbols, disorder, state, memory, consumer];
+const suites: readonly Suite[] = [
+  packed,
+  polars,
+  duckdb,
+  rx,
+  replay,
+  feedRows,
+  indicatorRows,
+  symbols,
+  disorder,
+  state,
+  memory,
+  consumer,
+  deliveries,
+];
 
 const verdicts = { aim: 'aim met', goal: 'met', missed: 'MISSED', none: '' };
 

@@ -26,7 +26,8 @@ export type Frame = {
   readonly symbolIndex: Uint16Array;
   readonly timeOffsetMs: Uint32Array;
   readonly price: Float64Array;
-  readonly size: Float64Array;
+  /** Whole numbers may come as such: half the bytes. */
+  readonly size: Float64Array | Uint32Array;
   readonly conditionIndex: Uint8Array;
   readonly flags: Uint8Array;
   /** NaN where the id is in `tradeIdText` or there is none. Undefined: no trade of the frame has a numeric id. */

@@ -5,29 +5,34 @@ import { type FrameReason, type QuarantineReason, sampleBytesMax } from '../../c
 import { eventTimeMaxMs } from '../../core/trade.ts';
 
 /**
- * The packed frame, little-endian, 24 bytes a trade and 8 more with numeric trade ids:
+ * The packed frame, little-endian. A trade takes 18 bytes: 8 more with numeric trade ids, 4 more with sizes that are no whole numbers, 2
+ * more with conditions or flags.
  *
  * | offset | type | what |
  * |---|---|---|
  * | 0 | 4 bytes | F7 'T' 'P' 'F'; the first byte cannot begin JSON |
  * | 4 | u8 | version, 1 |
- * | 5 | u8 | bit 0: has numeric trade ids |
+ * | 5 | u8 | bit 0: has numeric trade ids, 1: sizes are u32, 2: no column of condition sets, all 0, 3: none of flags, all 0 |
  * | 6 | u16 | bucket |
  * | 8 | u32 | entries |
  * | 12 | u32 | CRC-32 of all bytes but these four |
  * | 16 | f64 | base time, Unix ms |
  * | 24 | f64 | producer sequence, 0 for none |
  * | 32 | u32 | bytes of text |
- * | 40 | f64[n] | price; then f64[n] size; then, if any, f64[n] trade id, NaN for none |
- * | | u32[n] | ms after the base time |
+ * | 40 | f64[n] | price; then f64[n] size unless u32; then, if any, f64[n] trade id, NaN for none |
+ * | | u32[n] | size if u32; then u32[n] ms after the base time |
  * | | u16[n] | symbol index, 65535 for a heartbeat |
- * | | u8[n] | condition set index; then u8[n] flags |
+ * | | u8[n] | condition set index, if any; then u8[n] flags, if any |
  * | | text | JSON `[producerId, symbols, conditionSets, textIds or null]`, UTF-8 |
  */
 const magic = 0x465054f7;
 const version = 1;
 const headBytes = 40;
 const hasNumberIds = 1;
+const hasShortSizes = 2;
+const hasNoConditions = 4;
+const hasNoFlags = 8;
+const knownForms = 15;
 export const packedFirstByte = 0xf7;
 /** Kinesis' record limit (1 MiB by default). */
 export const frameBytesMax = 1024 * 1024;
@@ -36,12 +41,13 @@ export function encodePacked(frame: Frame): Uint8Array {
   const { count } = frame;
   const textIds = frame.tradeIdText?.slice(0, count) ?? null;
   const text = Buffer.from(JSON.stringify([frame.producerId, frame.symbols, frame.conditionSets, textIds]));
-  const columns = columnsOf(count, frame.tradeIdNumber !== undefined);
+  const form = formOf(frame);
+  const columns = columnsOf(count, form);
   const bytes = new Uint8Array(new ArrayBuffer(columns.end + text.length));
   const view = new DataView(bytes.buffer);
   view.setUint32(0, magic, true);
   view.setUint8(4, version);
-  view.setUint8(5, frame.tradeIdNumber === undefined ? 0 : hasNumberIds);
+  view.setUint8(5, form);
   view.setUint16(6, frame.bucket, true);
   view.setUint32(8, count, true);
   view.setFloat64(16, frame.baseTimeMs, true);
@@ -50,15 +56,29 @@ export function encodePacked(frame: Frame): Uint8Array {
   const put = (column: Float64Array | Uint32Array | Uint16Array | Uint8Array, at: number) =>
     bytes.set(new Uint8Array(column.buffer, column.byteOffset, count * column.BYTES_PER_ELEMENT), at);
   put(frame.price, columns.price);
-  put(frame.size, columns.size);
+  put(form & hasShortSizes ? Uint32Array.from(frame.size.subarray(0, count)) : frame.size, columns.size);
   if (frame.tradeIdNumber !== undefined) put(frame.tradeIdNumber, columns.tradeIdNumber);
   put(frame.timeOffsetMs, columns.timeOffsetMs);
   put(frame.symbolIndex, columns.symbolIndex);
-  put(frame.conditionIndex, columns.conditionIndex);
-  put(frame.flags, columns.flags);
+  if (!(form & hasNoConditions)) put(frame.conditionIndex, columns.conditionIndex);
+  if (!(form & hasNoFlags)) put(frame.flags, columns.flags);
   bytes.set(text, columns.end);
   view.setUint32(12, checksumOf(bytes), true);
   return bytes;
+}
+
+/** The shortest form that holds all of the frame. */
+function formOf({ count, tradeIdNumber, size, conditionIndex, flags }: Frame): number {
+  let form = tradeIdNumber === undefined ? 0 : hasNumberIds;
+  if (isEvery(size, count, (value) => value === value >>> 0)) form |= hasShortSizes;
+  if (isEvery(conditionIndex, count, (index) => index === 0)) form |= hasNoConditions;
+  if (isEvery(flags, count, (flag) => flag === 0)) form |= hasNoFlags;
+  return form;
+}
+
+function isEvery(column: Frame['size'] | Uint8Array, count: number, holds: (value: number) => boolean): boolean {
+  for (let i = 0; i < count; i++) if (!holds(column[i] as number)) return false;
+  return true;
 }
 
 export type DecodedFrame = { readonly frame: Frame | undefined; readonly rejected: RejectedPart[] };
@@ -73,8 +93,8 @@ export function decodePacked(bytes: Uint8Array): DecodedFrame {
   const aligned = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
   const view = new DataView(aligned.buffer, aligned.byteOffset, aligned.length);
   const count = view.getUint32(8, true);
-  const withNumberIds = (view.getUint8(5) & hasNumberIds) !== 0;
-  const columns = columnsOf(count, withNumberIds);
+  const form = view.getUint8(5);
+  const columns = columnsOf(count, form);
   const texts = textsOfFrame(view.getUint16(6, true), count, aligned.subarray(columns.end));
   if (texts === undefined || (texts.tradeIdText !== undefined && texts.tradeIdText.length !== count))
     return rejectedWhole(bytes, 'frame-malformed');
@@ -88,12 +108,15 @@ export function decodePacked(bytes: Uint8Array): DecodedFrame {
     conditionSets: texts.conditionSets,
     baseTimeMs: view.getFloat64(16, true),
     price: new Float64Array(buffer, byteOffset + columns.price, count),
-    size: new Float64Array(buffer, byteOffset + columns.size, count),
-    tradeIdNumber: withNumberIds ? new Float64Array(buffer, byteOffset + columns.tradeIdNumber, count) : undefined,
+    size:
+      form & hasShortSizes
+        ? new Uint32Array(buffer, byteOffset + columns.size, count)
+        : new Float64Array(buffer, byteOffset + columns.size, count),
+    tradeIdNumber: form & hasNumberIds ? new Float64Array(buffer, byteOffset + columns.tradeIdNumber, count) : undefined,
     timeOffsetMs: new Uint32Array(buffer, byteOffset + columns.timeOffsetMs, count),
     symbolIndex: new Uint16Array(buffer, byteOffset + columns.symbolIndex, count),
-    conditionIndex: new Uint8Array(buffer, byteOffset + columns.conditionIndex, count),
-    flags: new Uint8Array(buffer, byteOffset + columns.flags, count),
+    conditionIndex: form & hasNoConditions ? zeros(count) : new Uint8Array(buffer, byteOffset + columns.conditionIndex, count),
+    flags: form & hasNoFlags ? zeros(count) : new Uint8Array(buffer, byteOffset + columns.flags, count),
     tradeIdText: texts.tradeIdText,
   };
   if (!Number.isSafeInteger(frame.baseTimeMs) || !Number.isSafeInteger(frame.producerSequence) || frame.producerSequence < 0)
@@ -101,15 +124,26 @@ export function decodePacked(bytes: Uint8Array): DecodedFrame {
   return withoutBadTrades(frame);
 }
 
-function columnsOf(count: number, withNumberIds: boolean) {
+function columnsOf(count: number, form: number) {
+  const isShort = (form & hasShortSizes) !== 0;
   const price = headBytes;
-  const size = price + count * 8;
-  const tradeIdNumber = size + count * 8;
-  const timeOffsetMs = tradeIdNumber + (withNumberIds ? count * 8 : 0);
+  const longSize = price + count * 8;
+  const tradeIdNumber = longSize + (isShort ? 0 : count * 8);
+  const shortSize = tradeIdNumber + (form & hasNumberIds ? count * 8 : 0);
+  const timeOffsetMs = shortSize + (isShort ? count * 4 : 0);
   const symbolIndex = timeOffsetMs + count * 4;
   const conditionIndex = symbolIndex + count * 2;
-  const flags = conditionIndex + count;
-  return { price, size, tradeIdNumber, timeOffsetMs, symbolIndex, conditionIndex, flags, end: flags + count };
+  const flags = conditionIndex + (form & hasNoConditions ? 0 : count);
+  const end = flags + (form & hasNoFlags ? 0 : count);
+  return { price, size: isShort ? shortSize : longSize, tradeIdNumber, timeOffsetMs, symbolIndex, conditionIndex, flags, end };
+}
+
+let zeroBytes = new Uint8Array(0);
+
+/** A column of zeros, which all frames without the column share. */
+function zeros(count: number): Uint8Array<ArrayBuffer> {
+  if (zeroBytes.length < count) zeroBytes = new Uint8Array(count * 2);
+  return zeroBytes;
 }
 
 /** The version is looked at before the checksum: a newer version may have another layout. */
@@ -119,7 +153,8 @@ function headReason(bytes: Uint8Array): FrameReason | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (view.getUint32(0, true) !== magic) return 'frame-unknown-encoding';
   if (view.getUint8(4) !== version) return 'frame-version-unsupported';
-  const columns = columnsOf(view.getUint32(8, true), (view.getUint8(5) & hasNumberIds) !== 0);
+  if (view.getUint8(5) > knownForms) return 'frame-version-unsupported';
+  const columns = columnsOf(view.getUint32(8, true), view.getUint8(5));
   const length = columns.end + view.getUint32(32, true);
   if (bytes.length < length) return 'frame-truncated';
   if (bytes.length > length) return 'frame-malformed';
@@ -176,7 +211,7 @@ function withoutBadTrades(frame: Frame): DecodedFrame {
   let index = badTradeFrom(frame, 0);
   if (index === frame.count) return { frame, rejected: [] };
   const rejected: RejectedPart[] = [];
-  const cleaned: Frame = { ...frame, symbolIndex: frame.symbolIndex.slice(), flags: frame.flags.slice() };
+  const cleaned: Frame = { ...frame, symbolIndex: frame.symbolIndex.slice(), flags: frame.flags.slice(0, frame.count) };
   for (; index < frame.count; index = badTradeFrom(frame, index + 1)) {
     rejected.push({ index, reason: badTradeReason(frame, index) as QuarantineReason, sample: sampleOf(frame, index) });
     cleaned.symbolIndex[index] = heartbeatIndex;
@@ -187,19 +222,56 @@ function withoutBadTrades(frame: Frame): DecodedFrame {
 
 /** The index of the first bad trade from `from` on, or the count. */
 function badTradeFrom(frame: Frame, from: number): number {
-  const { price: prices, size: sizes, symbolIndex, conditionIndex, count } = frame;
-  const symbolCount = frame.symbols.length;
-  const conditionSetCount = frame.conditionSets.length;
-  const isTimeGood = frame.baseTimeMs >= -eventTimeMaxMs;
-  for (let i = from; i < count; i++) {
-    const price = prices[i] as number;
-    const size = sizes[i] as number;
-    const isGood = isTimeGood && price > 0 && size > 0 && price + size < Number.POSITIVE_INFINITY;
-    if (isGood && (symbolIndex[i] as number) < symbolCount && (conditionIndex[i] as number) < conditionSetCount) continue;
-    if (symbolIndex[i] !== heartbeatIndex && badTradeReason(frame, i) !== undefined) return i;
+  const { symbolIndex, count } = frame;
+  const priceHeads = headsOf(frame.price);
+  const sizeHeads = frame.size instanceof Float64Array ? headsOf(frame.size) : undefined;
+  for (let i = from; i < count; ) {
+    const end = Math.min(i + glanceTrades, count);
+    if (looksGood(frame, i, end, priceHeads) && areSizesGood(frame.size, i, end, sizeHeads)) i = end;
+    for (; i < end; i++) if (symbolIndex[i] !== heartbeatIndex && badTradeReason(frame, i) !== undefined) return i;
   }
   return count;
 }
+
+const glanceTrades = 256;
+
+/**
+ * Whether prices and indexes are good beyond doubt. One branch for all is faster than several for each: what is not right of a trade leaves a
+ * sign bit in `doubt`.
+ */
+function looksGood(frame: Frame, from: number, to: number, priceHeads: Int32Array): boolean {
+  const { symbolIndex, conditionIndex } = frame;
+  const symbolMax = frame.symbols.length - 1;
+  const conditionMax = frame.conditionSets.length - 1;
+  let doubt = frame.baseTimeMs >= -eventTimeMaxMs ? 0 : -1;
+  for (let i = from; i < to; i++) {
+    const head = priceHeads[2 * i + 1] as number;
+    doubt |= head | (head - exponentStep) | (head + exponentStep);
+    doubt |= (symbolMax - (symbolIndex[i] as number)) | (conditionMax - (conditionIndex[i] as number));
+  }
+  return doubt >= 0;
+}
+
+function areSizesGood(sizes: Frame['size'], from: number, to: number, sizeHeads: Int32Array | undefined): boolean {
+  let doubt = 0;
+  if (sizeHeads === undefined) {
+    // Of all whole numbers only 0 has no sign bit in itself or its opposite.
+    for (let i = from; i < to; i++) doubt |= ~((sizes[i] as number) | -(sizes[i] as number));
+  } else {
+    for (let i = from; i < to; i++) {
+      const head = sizeHeads[2 * i + 1] as number;
+      doubt |= head | (head - exponentStep) | (head + exponentStep);
+    }
+  }
+  return doubt >= 0;
+}
+
+/** The halves of each float64 that hold sign and exponent; a step of the exponent up or down leaves a sign bit at 0, infinity and NaN. */
+function headsOf(column: Float64Array): Int32Array {
+  return new Int32Array(column.buffer, column.byteOffset, column.length * 2);
+}
+
+const exponentStep = 0x00100000;
 
 function badTradeReason(frame: Frame, i: number) {
   const price = frame.price[i] as number;

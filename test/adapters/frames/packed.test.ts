@@ -27,6 +27,19 @@ const trade: fc.Arbitrary<Trade> = fc
   )
   .map((fields) => ({ ...fields }) as Trade);
 
+/** Trades that all lack what the form leaves out, as most frames' do. */
+const form = fc.record({ hasWholeSizes: fc.boolean(), hasConditions: fc.boolean(), hasIds: fc.boolean() });
+const entries = fc
+  .tuple(form, fc.array(fc.oneof({ arbitrary: trade, weight: 9 }, { arbitrary: fc.constant(startMs), weight: 1 }), { maxLength: 60 }))
+  .map(([{ hasWholeSizes, hasConditions, hasIds }, made]) =>
+    made.map((entry) => {
+      if (typeof entry === 'number') return entry;
+      const { tradeId, conditions, ...fields } = entry;
+      const size = hasWholeSizes ? 1 + (Math.round(entry.price) % (2 ** 32 - 1)) : entry.size;
+      return { ...fields, size, ...(hasIds && tradeId && { tradeId }), ...(hasConditions && conditions && { conditions }) };
+    }),
+  );
+
 const good: readonly Trade[] = [
   { symbol: 'IBM', eventTimeMs: startMs, price: 181.85, size: 100, tradeId: '17' },
   { symbol: 'MSFT', eventTimeMs: startMs + 5, price: 1, size: 0.5, tradeId: 'a-b', conditions: ['@', 'I'] },
@@ -36,25 +49,52 @@ const good: readonly Trade[] = [
 describe('a packed frame', () => {
   it('is read back as it was written, wherever its bytes lie', () => {
     fc.assert(
-      fc.property(
-        fc.array(fc.oneof({ arbitrary: trade, weight: 9 }, { arbitrary: fc.constant(startMs), weight: 1 }), { maxLength: 60 }),
-        fc.nat(9),
-        (entries, shift) => {
-          const frame = frameOf(entries);
-          const written = entriesOf(frame);
-          const bytes = encodePacked(frame);
-          const moved = new Uint8Array(bytes.length + shift).subarray(shift);
-          moved.set(bytes);
-          const { trades, heartbeatsMs, rejected } = readRecord(moved);
-          expect(rejected).toEqual([]);
-          expect([trades, heartbeatsMs.length]).toEqual([
-            written.filter((entry) => 'symbol' in entry),
-            entries.filter((entry) => typeof entry === 'number').length,
-          ]);
-          expect(trades).toEqual(entries.filter((entry) => typeof entry !== 'number'));
-        },
-      ),
+      fc.property(entries, fc.nat(9), (entries, shift) => {
+        const frame = frameOf(entries);
+        const written = entriesOf(frame);
+        const bytes = encodePacked(frame);
+        const moved = new Uint8Array(bytes.length + shift).subarray(shift);
+        moved.set(bytes);
+        const { trades, heartbeatsMs, rejected } = readRecord(moved);
+        expect(rejected).toEqual([]);
+        expect([trades, heartbeatsMs.length]).toEqual([
+          written.filter((entry) => 'symbol' in entry),
+          entries.filter((entry) => typeof entry === 'number').length,
+        ]);
+        expect(trades).toEqual(entries.filter((entry) => typeof entry !== 'number'));
+      }),
     );
+  });
+
+  it.each<[bytesPerTrade: number, what: string, fields: Partial<Trade>]>([
+    [18, 'of whole sizes', {}],
+    [18, 'of the largest whole size', { size: 2 ** 32 - 1 }],
+    [22, 'of sizes above it', { size: 2 ** 32 }],
+    [22, 'of sizes that are no whole numbers', { size: 0.5 }],
+    [26, 'with trade ids', { tradeId: '17' }],
+    [19, 'with conditions', { conditions: ['@'] }],
+    [31, 'with all of these', { size: 0.5, tradeId: '17', conditions: ['@'] }],
+  ])('takes %i bytes a trade %s', (bytesPerTrade, _, fields) => {
+    const bytesOf = (count: number) =>
+      packed(Array.from({ length: count }, () => ({ symbol: 'IBM', eventTimeMs: startMs, price: 1, size: 1, ...fields }))).length;
+    expect(bytesOf(1_000) - bytesOf(900)).toBe(100 * bytesPerTrade);
+  });
+
+  it.each([0, 1, 255, 256, 257, 511, 512, 599])('rejects a bad trade alone at place %i of 600', (place) => {
+    const bytes = packed(Array.from({ length: 600 }, () => ({ symbol: 'IBM', eventTimeMs: startMs, price: 1, size: 1 })));
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    for (const [at, write, reason] of [
+      [40 + place * 8, (at: number) => view.setFloat64(at, -1, true), 'price-not-positive'],
+      [40 + 600 * 8 + place * 4, (at: number) => view.setUint32(at, 0, true), 'size-not-positive'],
+      [40 + 600 * 16 + place * 2, (at: number) => view.setUint16(at, 1, true), 'symbol-missing'],
+    ] as const) {
+      const before = bytes.slice();
+      write(at);
+      view.setUint32(12, crc32(bytes.subarray(16), crc32(bytes.subarray(0, 12))), true);
+      const { trades, rejected } = readRecord(bytes);
+      expect([trades.length, rejected]).toEqual([599, [[place, reason]]]);
+      bytes.set(before);
+    }
   });
 
   it('is refused whole when one of its bits is another', () => {

@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { bundles } from './bundles.ts';
 import { consumer } from './consumer.ts';
 import { deliveries } from './deliveries.ts';
 import { duckdb, polars } from './engines.ts';
@@ -26,6 +27,7 @@ const suites: readonly Suite[] = [
   state,
   memory,
   consumer,
+  bundles,
   deliveries,
 ];
 

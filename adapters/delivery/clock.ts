@@ -1,15 +1,16 @@
-import { setTimeout as delay } from 'node:timers/promises';
-
 /** Where the dispatcher has its time from. Tests give their own. */
 export type Clock = {
   /** Unix milliseconds. */
   readonly now: () => number;
-  /** Answers when the time is over, or at once when `signal` is aborted. */
-  readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Calls `ring` once when the time is over. @returns what keeps it from that */
+  readonly after: (ms: number, ring: () => void) => () => void;
 };
 
 /** A waiting dispatcher alone does not keep a process alive. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  wait: (ms, signal) => delay(ms, undefined, { signal, ref: false }).catch(() => undefined),
+  after: (ms, ring) => {
+    const timer = setTimeout(ring, ms).unref();
+    return () => clearTimeout(timer);
+  },
 };

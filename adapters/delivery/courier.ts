@@ -48,13 +48,14 @@ const waitMaxMs = 24 * 3_600_000;
 export class Courier {
   readonly #endpoint: Endpoint;
   readonly #depot: Depot;
-  readonly #underWay = new Set<AbortController>();
+  /** What gives each attempt up. */
+  readonly #underWay = new Set<() => void>();
   #state: EndpointState | undefined;
   #width = 1;
   #isLooking = false;
   #mustLookAgain = false;
   #isStopped = false;
-  #timer = new AbortController();
+  #cancelTimer: () => void = () => undefined;
   #nextLookMs = Number.POSITIVE_INFINITY;
 
   constructor(endpoint: Endpoint, depot: Depot) {
@@ -92,12 +93,12 @@ export class Courier {
   /** Begins no more attempts. */
   stop(): void {
     this.#isStopped = true;
-    this.#timer.abort();
+    this.#cancelTimer();
   }
 
   /** Gives up the attempts that are under way: they count as not made. */
   abort(): void {
-    for (const attempt of this.#underWay) attempt.abort();
+    for (const giveUp of this.#underWay) giveUp();
   }
 
   #startLooking(): void {
@@ -148,32 +149,31 @@ export class Courier {
   }
 
   #lookAt(timeMs: number): void {
-    this.#timer.abort();
+    this.#cancelTimer();
     this.#nextLookMs = timeMs;
     if (timeMs === Number.POSITIVE_INFINITY || this.#isStopped) return;
-    const timer = new AbortController();
-    this.#timer = timer;
     const { clock } = this.#depot;
-    clock.wait(Math.min(Math.max(0, timeMs - clock.now()), waitMaxMs), timer.signal).then(() => {
-      if (!timer.signal.aborted) this.look();
-    });
+    this.#cancelTimer = clock.after(Math.min(Math.max(0, timeMs - clock.now()), waitMaxMs), this.look);
   }
 
   #carry(claim: Claim, kind: SlotKind): void {
-    const ending = new AbortController();
-    this.#underWay.add(ending);
-    this.#attempt(claim, ending)
+    let giveUp = (): void => undefined;
+    const givenUp = new Promise<'given-up'>((resolve) => {
+      giveUp = () => resolve('given-up');
+    });
+    this.#underWay.add(giveUp);
+    this.#attempt(claim, givenUp)
       .catch(this.#depot.onFailure)
       .finally(() => {
-        this.#underWay.delete(ending);
+        this.#underWay.delete(giveUp);
         this.#depot.slots.give(1, kind);
         this.look();
         this.#depot.onIdle();
       });
   }
 
-  async #attempt(claim: Claim, ending: AbortController): Promise<void> {
-    const outcome = await this.#outcomeOf(claim, ending);
+  async #attempt(claim: Claim, givenUp: Promise<'given-up'>): Promise<void> {
+    const outcome = await this.#outcomeOf(claim, givenUp);
     const { clock, settle, random, store, onEvent } = this.#depot;
     const { name } = this.#endpoint;
     const nowMs = clock.now();
@@ -208,21 +208,20 @@ export class Courier {
     return [before, after];
   }
 
-  async #outcomeOf({ signals }: Claim, ending: AbortController): Promise<Outcome | 'given-up'> {
+  async #outcomeOf({ signals }: Claim, givenUp: Promise<'given-up'>): Promise<Outcome | 'given-up'> {
     const { sender, clock, limits } = this.#depot;
     const attempt = { endpoint: this.#endpoint, deliveryId: deliveryIdOf(signals), signals, attemptedAtMs: clock.now() };
-    const timer = new AbortController();
-    const late = clock.wait(limits.attemptMs, timer.signal).then((): Outcome => {
-      return { kind: 'failed', reason: `no answer within ${limits.attemptMs / 1_000} s` };
+    const sending = new AbortController();
+    let cancelTimer = (): void => undefined;
+    const late = new Promise<'late'>((resolve) => {
+      cancelTimer = clock.after(limits.attemptMs, () => resolve('late'));
     });
-    const givenUp = new Promise<'given-up'>((resolve) =>
-      ending.signal.addEventListener('abort', () => resolve('given-up'), { once: true }),
-    );
-    const sent = sender.send(attempt, AbortSignal.any([ending.signal, timer.signal])).catch(failureOf);
-    const outcome = await Promise.race([givenUp, sent, late]);
-    // Also ends what a sender that is late still does.
-    timer.abort();
-    return outcome;
+    const sent = sender.send(attempt, sending.signal).catch(failureOf);
+    const outcome = await Promise.race([sent, late, givenUp]);
+    cancelTimer();
+    // It may still be at work.
+    if (typeof outcome === 'string') sending.abort();
+    return outcome === 'late' ? { kind: 'failed', reason: `no answer within ${limits.attemptMs / 1_000} s` } : outcome;
   }
 }
 

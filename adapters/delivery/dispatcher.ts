@@ -127,13 +127,11 @@ export class Dispatcher {
   /** Begins no more attempts, and gives those under way some time to end. What is then cut off will be sent again. */
   async stop({ graceMs }: { readonly graceMs: number }): Promise<void> {
     for (const courier of this.#couriers.values()) courier.stop();
-    const ended = new AbortController();
-    const over = this.#clock.wait(graceMs, ended.signal).then(() => {
-      if (!ended.signal.aborted) for (const courier of this.#couriers.values()) courier.abort();
+    const cancelTimer = this.#clock.after(graceMs, () => {
+      for (const courier of this.#couriers.values()) courier.abort();
     });
     await this.untilQuiet({ withinMs: Number.NEGATIVE_INFINITY });
-    ended.abort();
-    await over;
+    cancelTimer();
   }
 
   #tellWaiting(): void {

@@ -15,21 +15,12 @@ export class FakeClock implements Clock {
 
   readonly now = (): number => this.#nowMs;
 
-  readonly wait = (ms: number, signal: AbortSignal): Promise<void> =>
-    new Promise((resolve) => {
-      this.#uses++;
-      if (signal.aborted) return resolve();
-      const timer = { atMs: this.#nowMs + ms, ring: resolve };
-      this.#timers.add(timer);
-      signal.addEventListener(
-        'abort',
-        () => {
-          this.#timers.delete(timer);
-          resolve();
-        },
-        { once: true },
-      );
-    });
+  readonly after = (ms: number, ring: () => void): (() => void) => {
+    this.#uses++;
+    const timer = { atMs: this.#nowMs + ms, ring };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  };
 
   /** Lets everything happen that happens in this time, in order. */
   async pass(ms: number): Promise<void> {

@@ -23,7 +23,7 @@ export type ListenArguments = {
 export async function listenCommand(args: ListenArguments, session: Session, env = process.env): Promise<number> {
   const { stdout, stderr, signal } = session;
   const secrets = await secretsOf(args, env);
-  const wanted = args.count === undefined ? Number.POSITIVE_INFINITY : wholeOf('--count', args.count);
+  const wanted = args.count === undefined ? Number.POSITIVE_INFINITY : wholeOf('--count', args.count, 1);
   let received = 0;
   const isEnough = Promise.withResolvers<void>();
   const listener = await listen({
@@ -56,10 +56,10 @@ async function secretsOf({ secret, name, state }: ListenArguments, env: NodeJS.P
   throw new ConfigError(`there is no secret for "${name}" in "${state}": make one with "tapeline webhook secret ${name}"`);
 }
 
-function wholeOf(option: string, text: string): number {
+function wholeOf(option: string, text: string, smallest = 0): number {
   const number = numberOf(option, text);
-  if (Number.isSafeInteger(number) && number >= 0) return number;
-  throw new ConfigError(`${option} must be a whole number, received "${text}"`);
+  if (Number.isSafeInteger(number) && number >= smallest) return number;
+  throw new ConfigError(`${option} must be a whole number from ${smallest} on, received "${text}"`);
 }
 
 function textOf(heard: Heard): string {

@@ -33,6 +33,7 @@ type Failure = (response: ServerResponse) => void;
 
 const bodyBytesMax = 1_048_576;
 const idsMax = 100_000;
+const endWithinMs = 200;
 
 /** A receiver on this machine: verifies, drops repeats by id, answers at once, or fails as it is told to. */
 export async function listen(options: ListenOptions): Promise<Listener> {
@@ -43,9 +44,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     close: async () => {
       const closed = once(server, 'close');
+      // What was answered is to arrive; who hangs on is cut off.
       server.close();
-      server.closeAllConnections();
+      const timer = setTimeout(() => server.closeAllConnections(), endWithinMs);
       await closed;
+      clearTimeout(timer);
     },
   };
 }
@@ -61,7 +64,8 @@ export function failureOf(name: string): Failure {
   );
 }
 
-const failures = {
+/** What a receiver may do instead of its work, by name. */
+export const failures = {
   timeout: (response) => delayed(response, 20_000),
   slow: (response) => delayed(response, 5_000),
   hang: () => undefined,

@@ -41,6 +41,12 @@ const otherCredentials = [
   '@smithy/credential-provider-imds',
 ];
 
+/**
+ * Young garbage is collected before it is much: by default Node lets it grow with the memory that is there, and the consumer to 1.4 times as
+ * much in use, for nothing. So does the allocator, with an arena for each thread.
+ */
+const runtimeOptions = { NODE_OPTIONS: '--enable-source-maps --max-semi-space-size=8', MALLOC_ARENA_MAX: '2' };
+
 /** One of our handlers: Node 24 on arm64, one minified ES module with its source map, logs that end, and a role with nothing to spare. */
 export class LambdaFunction extends NodejsFunction {
   constructor(scope: Construct, id: string, props: LambdaFunctionProps) {
@@ -66,7 +72,7 @@ export class LambdaFunction extends NodejsFunction {
       tracing: Tracing.ACTIVE,
       ...(reservedConcurrency !== undefined && { reservedConcurrentExecutions: reservedConcurrency }),
       environment: {
-        NODE_OPTIONS: '--enable-source-maps',
+        ...runtimeOptions,
         POWERTOOLS_SERVICE_NAME: serviceOf(scope, entry),
         POWERTOOLS_METRICS_NAMESPACE: metricNamespace,
         ...environment,

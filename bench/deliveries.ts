@@ -1,9 +1,9 @@
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
 import { Dispatcher } from '../adapters/delivery/dispatcher.ts';
 import { makeSender } from '../adapters/delivery/senders.ts';
 import { SqliteDeliveries } from '../adapters/delivery/sqlite.ts';
@@ -60,7 +60,7 @@ type Delivered = { readonly latenciesMs: number[]; readonly peakMb: number; read
 
 async function deliver({ bad }: { readonly bad: number }): Promise<Delivered> {
   const folder = await mkdtemp(join(tmpdir(), 'tapeline-bench-'));
-  const receivers = new Worker(join(import.meta.dirname, 'receivers.ts'));
+  const receivers = fork(join(import.meta.dirname, 'receivers.ts'));
   const [port] = (await once(receivers, 'message')) as [number];
   const behaviours = [...Array(endpointCount - 2 * badCount).fill('ok'), ...Array(bad).fill('hang'), ...Array(bad).fill('fail')];
   const endpoints = behaviours.map((behaviour, i) =>
@@ -99,7 +99,7 @@ async function deliver({ bad }: { readonly bad: number }): Promise<Delivered> {
   await dispatcher.stop({ graceMs: 0 });
   sender.close();
   store.close();
-  await receivers.terminate();
+  receivers.kill();
   await rm(folder, { recursive: true });
   return { latenciesMs, peakMb, pending: counts.reduce((sum, { pending }) => sum + pending, 0) };
 }

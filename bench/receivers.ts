@@ -1,8 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { parentPort } from 'node:worker_threads';
 
-/** A worker: receivers on one port, as many as there are paths. What they do is the first part of the path: ok, fail or hang. */
+/** A process of its own: receivers on one port, as many as there are paths. What they do is the first part of the path: ok, fail or hang. */
 const server = createServer((request, response) => {
   const [, behaviour] = (request.url ?? '').split('/');
   request.resume();
@@ -12,4 +11,4 @@ const server = createServer((request, response) => {
   });
 });
 server.keepAliveTimeout = 60_000;
-server.listen(0, '127.0.0.1', () => parentPort?.postMessage((server.address() as AddressInfo).port));
+server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port));

@@ -16,7 +16,7 @@ export type DispatcherOptions = {
   readonly store: DeliveryStore;
   readonly sender: Sender;
   readonly onEvent?: (event: DeliveryEvent) => void;
-  /** @default 15 s an attempt, 1,000 at once in all, 8 to one endpoint, lanes leased for 45 s */
+  /** @default 15 s an attempt, 500 at once in all, 8 to one endpoint, lanes leased for 45 s */
   readonly limits?: Partial<Limits>;
   /** @default the system's */
   readonly clock?: Clock;
@@ -38,7 +38,7 @@ export type Offered = {
   abandoned: number;
 };
 
-const limitsByDefault: Limits = { attemptMs: 15_000, attemptsMax: 1_000, perEndpointMax: 8, leaseMs: 45_000 };
+const limitsByDefault: Limits = { attemptMs: 15_000, attemptsMax: 500, perEndpointMax: 8, leaseMs: 45_000 };
 const expiryEveryMs = 3_600_000;
 
 /**

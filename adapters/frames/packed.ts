@@ -165,8 +165,11 @@ function checksumOf(bytes: Uint8Array): number {
   return crc32(bytes.subarray(16), crc32(bytes.subarray(0, 12)));
 }
 
-/** Texts of large frames by bucket, with their bytes: a producer goes on with a dictionary that is small beside its frame. */
-const knownTexts = new Map<number, { readonly bytes: Uint8Array; readonly texts: Texts }>();
+/** Texts of a large frame, its bytes, and where in them the list of symbols ends. */
+type KnownTexts = { readonly bytes: Uint8Array; readonly texts: Texts; readonly symbolsEnd: number };
+
+/** By bucket: a producer goes on with a dictionary that is small beside its frame, and adds to it. */
+const knownTexts = new Map<number, KnownTexts>();
 const knownFrom = 1024;
 const knownBytesMax = 4 * 1024 * 1024;
 let knownBytes = 0;
@@ -175,9 +178,22 @@ function textsOfFrame(bucket: number, count: number, bytes: Uint8Array): Texts |
   if (count < knownFrom) return textsOf(bytes);
   const known = knownTexts.get(bucket);
   if (known !== undefined && Buffer.compare(known.bytes, bytes) === 0) return known.texts;
-  const texts = textsOf(bytes);
+  const continued = known && continuedTexts(known, bytes);
+  const texts = continued ?? textsOf(bytes);
   if (texts !== undefined && texts.tradeIdText === undefined) rememberTexts(bucket, bytes, texts);
   return texts;
+}
+
+/** Reads only what was added behind the known symbols, and adds it to their list; undefined if something else has changed. */
+function continuedTexts({ bytes: knownBytes, texts: known, symbolsEnd }: KnownTexts, bytes: Uint8Array): Texts | undefined {
+  const comma = 0x2c;
+  if (bytes[symbolsEnd] !== comma || Buffer.compare(knownBytes.subarray(0, symbolsEnd), bytes.subarray(0, symbolsEnd)) !== 0)
+    return undefined;
+  const added = textsOf(Buffer.concat([Buffer.from('["",['), bytes.subarray(symbolsEnd + 1)]));
+  if (added === undefined || added.symbols.length === 0 || added.tradeIdText !== undefined) return undefined;
+  if (known.symbols.length + added.symbols.length >= heartbeatIndex) return undefined;
+  for (const symbol of added.symbols) known.symbols.push(symbol);
+  return { ...known, conditionSets: added.conditionSets };
 }
 
 function rememberTexts(bucket: number, bytes: Uint8Array, texts: Texts): void {
@@ -186,7 +202,13 @@ function rememberTexts(bucket: number, bytes: Uint8Array, texts: Texts): void {
     knownTexts.clear();
     knownBytes = bytes.length;
   }
-  knownTexts.set(bucket, { bytes: bytes.slice(), texts });
+  knownTexts.set(bucket, { bytes: bytes.slice(), texts, symbolsEnd: symbolsEndOf(bytes, texts) });
+}
+
+/** The place of the bracket behind the symbols; -1 where what follows is not as our encoder writes it, and nothing is continued. */
+function symbolsEndOf(bytes: Uint8Array, { conditionSets }: Texts): number {
+  const end = Buffer.from(`],${JSON.stringify(conditionSets)},null]`);
+  return Buffer.compare(bytes.subarray(-end.length), end) === 0 ? bytes.length - end.length : -1;
 }
 
 type Texts = { producerId: string; symbols: string[]; conditionSets: string[][]; tradeIdText: string[] | undefined };

@@ -97,6 +97,30 @@ describe('a packed frame', () => {
     }
   });
 
+  it('means its own symbols, whatever dictionaries the frames before it had', () => {
+    const dictionary = fc.record({
+      producerId: fc.constantFrom('a', 'b'),
+      kept: fc.nat(12),
+      added: fc.array(fc.oneof(text, fc.constantFrom('"]', '],[[]],null]')), { maxLength: 4 }),
+      conditionSets: fc.constantFrom([[]], [[], ['@']], [[], [']', ',null]']]),
+      hasTextIds: fc.boolean(),
+      isSpaced: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(dictionary, { maxLength: 12 }), (dictionaries) => {
+        let symbols: string[] = ['IBM'];
+        for (const { producerId, kept, added, conditionSets, hasTextIds, isSpaced } of dictionaries) {
+          symbols = [...symbols.slice(0, 1 + kept), ...added];
+          const tradeIdText = hasTextIds ? Array.from({ length: 1024 }, (_, i) => `id ${i}`) : undefined;
+          const frame = { ...largeFrame(symbols), producerId, conditionSets, tradeIdText };
+          const bytes = isSpaced ? withTexts(frame, [producerId, symbols, conditionSets, tradeIdText ?? null]) : encodePacked(frame);
+          expect(readRecord(bytes)).toMatchObject({ rejected: [], trades: entriesOf(frame) });
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   it('is refused whole when one of its bits is another', () => {
     const bytes = packed([...good, startMs + 9], { producerSequence: 3 });
     for (let at = 0; at < bytes.length; at++) {
@@ -117,6 +141,39 @@ describe('a packed frame', () => {
     }
   });
 });
+
+/** So many trades that a reader remembers the dictionary. */
+function largeFrame(symbols: readonly string[]): Frame {
+  const count = 1024;
+  return {
+    bucket: 0,
+    producerSequence: 0,
+    count,
+    symbols,
+    baseTimeMs: startMs,
+    price: new Float64Array(count).fill(1),
+    size: new Float64Array(count).fill(2),
+    timeOffsetMs: new Uint32Array(count),
+    symbolIndex: Uint16Array.from({ length: count }, (_, i) => i % symbols.length),
+    conditionIndex: new Uint8Array(count),
+    flags: new Uint8Array(count),
+    tradeIdNumber: undefined,
+    tradeIdText: undefined,
+    producerId: '',
+    conditionSets: [[]],
+  };
+}
+
+/** The frame with its texts as another encoder may write them: with spaces. */
+function withTexts(frame: Frame, value: unknown): Uint8Array {
+  const written = encodePacked({ ...frame, tradeIdText: undefined });
+  const head = written.length - new DataView(written.buffer).getUint32(32, true);
+  const bytes = Buffer.concat([written.subarray(0, head), Buffer.from(JSON.stringify(value, null, 1))]);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  view.setUint32(32, bytes.length - head, true);
+  view.setUint32(12, crc32(bytes.subarray(16), crc32(bytes.subarray(0, 12))), true);
+  return bytes;
+}
 
 /** A frame that says something else than its trades, with the right checksum. */
 function changed(change: (frame: Frame, view: DataView, bytes: Uint8Array) => void, before: Partial<Frame> = {}): Uint8Array {

@@ -1,7 +1,9 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { BlockPublicAccess, Bucket, BucketEncryption, type CfnBucket, type IBucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
+import { grantDecrypt } from './data-key.ts';
 
 export type DataBucketProps = {
   /** @default keys that S3 manages */
@@ -38,4 +40,11 @@ export function makeDataBucket(scope: Construct, id: string, props: DataBucketPr
     (bucket.node.defaultChild as CfnBucket).notificationConfiguration = { eventBridgeConfiguration: { eventBridgeEnabled: true } };
   // The class says less exactly than its interface which properties may be undefined.
   return bucket as IBucket;
+}
+
+/** Action by action: the grant of CDK has wildcards in its actions. */
+export function grantReadObjects(bucket: IBucket, grantee: IGrantable): void {
+  Grant.addToPrincipal({ grantee, actions: ['s3:GetBucketLocation', 's3:ListBucket'], resourceArns: [bucket.bucketArn] });
+  Grant.addToPrincipal({ grantee, actions: ['s3:GetObject'], resourceArns: [bucket.arnForObjects('*')] });
+  if (bucket.encryptionKey) grantDecrypt(bucket.encryptionKey, grantee);
 }

@@ -10,7 +10,7 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import type { PublishMetric } from '../core/metrics.ts';
 import { acknowledge } from './acknowledge.ts';
-import { makeDataBucket } from './data-bucket.ts';
+import { grantReadObjects, makeDataBucket } from './data-bucket.ts';
 import { grantEncrypt } from './data-key.ts';
 import { FailureDestination } from './failure-destination.ts';
 import { LambdaFunction } from './lambda-function.ts';
@@ -88,6 +88,11 @@ export class SignalBus extends Construct {
   /** For a publisher of signals beside ours. */
   grantPutEventsTo(grantee: IGrantable): Grant {
     return this.bus.grantPutEventsTo(grantee);
+  }
+
+  /** For who looks into signals that were refused and batches that were given up. */
+  grantReadFailures(grantee: IGrantable): void {
+    grantReadObjects(this.failureBucket, grantee);
   }
 
   metric(name: PublishMetric, options?: MetricOptions): Metric {

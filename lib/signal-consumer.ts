@@ -1,7 +1,7 @@
 import { Duration, Names, RemovalPolicy } from 'aws-cdk-lib';
 import { MathExpression, type MathExpressionOptions, type Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, BillingMode, type ITable, StreamViewType, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
-import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { type Grant, type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { StreamConsumer } from 'aws-cdk-lib/aws-kinesis';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { StartingPosition } from 'aws-cdk-lib/aws-lambda';
@@ -10,8 +10,8 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import type { ConsumeMetric } from '../core/metrics.ts';
 import { acknowledge } from './acknowledge.ts';
-import { makeDataBucket } from './data-bucket.ts';
-import { DataKey, grantEncrypt, grantTableKey } from './data-key.ts';
+import { grantReadObjects, makeDataBucket } from './data-bucket.ts';
+import { DataKey, grantDecrypt, grantEncrypt, grantTableKey } from './data-key.ts';
 import { FailureDestination } from './failure-destination.ts';
 import type { History } from './history.ts';
 import { LambdaFunction } from './lambda-function.ts';
@@ -88,6 +88,17 @@ export class SignalConsumer extends Construct {
     });
     this.#grantHandler(history);
     this.#readTape(tape, props);
+  }
+
+  /** For who looks into what was set aside and given up. */
+  grantReadQuarantine(grantee: IGrantable): void {
+    grantReadObjects(this.quarantineBucket, grantee);
+  }
+
+  /** For who looks into the state and the outbox. */
+  grantReadCheckpoints(grantee: IGrantable): Grant {
+    grantDecrypt(this.encryptionKey, grantee);
+    return this.table.grant(grantee, 'dynamodb:DescribeTable', 'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:Scan');
   }
 
   /** One of the counts and measures of a batch. */

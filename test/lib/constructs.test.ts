@@ -98,6 +98,38 @@ describe('a signal bus alone', () => {
   });
 });
 
+describe('who looks into what went wrong', () => {
+  it('reads states, quarantine and failures, and changes nothing', () => {
+    const { resources } = alone((stack) => {
+      const consumer = new SignalConsumer(stack, 'Consumer', { tape: new Tape(stack, 'Tape') });
+      const signals = new SignalBus(stack, 'Signals', { table: consumer.table, generation: '1' });
+      const operator = new Role(stack, 'Operator', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });
+      consumer.grantReadCheckpoints(operator);
+      consumer.grantReadQuarantine(operator);
+      signals.grantReadFailures(operator);
+    });
+    const policy = ofType(resources, 'AWS::IAM::Policy').find(({ Properties }) =>
+      JSON.stringify(Properties.Roles).includes('Operator'),
+    ) as Resource;
+    const actions = [...new Set(statementsOf([policy]).flatMap(({ Action }) => Action))].sort();
+    expect(actions).toEqual([
+      'dynamodb:DescribeTable',
+      'dynamodb:GetItem',
+      'dynamodb:Query',
+      'dynamodb:Scan',
+      'kms:Decrypt',
+      'kms:DescribeKey',
+      's3:GetBucketLocation',
+      's3:GetObject',
+      's3:ListBucket',
+    ]);
+    const objects = statementsOf([policy])
+      .filter(({ Action }) => Action.includes('s3:GetObject'))
+      .flatMap(({ Resource }) => Resource);
+    expect(objects).toHaveLength(2);
+  });
+});
+
 describe('a signal topic alone', () => {
   const makeTopic = (stack: Stack) => new SignalTopic(stack, 'Topic', { bus: new EventBus(stack, 'Bus') as IEventBus });
 

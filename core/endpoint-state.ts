@@ -14,8 +14,14 @@ export type EndpointState =
       readonly notBeforeMs: EpochMs;
       readonly reason: string;
     }
-  /** Nothing is sent until it is resumed; what comes waits. */
-  | { readonly kind: 'disabled'; readonly cause: DisabledCause; readonly reason: string; readonly sinceMs: EpochMs };
+  /** Nothing is sent until it is resumed; what comes waits. What was refused here is tried now and then: a secret may have been set. */
+  | {
+      readonly kind: 'disabled';
+      readonly cause: DisabledCause;
+      readonly reason: string;
+      readonly sinceMs: EpochMs;
+      readonly retryAtMs?: EpochMs;
+    };
 
 /** `gone`: the receiver said so (410); `refused`: it cannot work as it is set up; `failing`: for days; `command`: a person. */
 export type DisabledCause = 'gone' | 'refused' | 'failing' | 'command';
@@ -30,19 +36,25 @@ export const disabledAfterMs = 5 * 24 * 3_600_000;
 /** Between attempts while it is down: 5 s, doubling to 5 minutes. Chance adds up to a fifth, so that endpoints on one host do not come together. */
 const probeWaits = { baseMs: 5_000, maxMs: 300_000, jitter: 0.2 };
 
+/** Nobody outside is asked by an attempt that is refused. */
+const refusedRetryMs = 10 * 60_000;
+
 /** The state after one attempt. A disabled endpoint stays so, whatever attempts that were under way bring. */
 export function endpointAfter(
   state: EndpointState,
   outcome: Outcome,
   { nowMs, random }: { readonly nowMs: EpochMs; readonly random: number },
 ): EndpointState {
-  if (state.kind === 'disabled') return state;
+  if (state.kind === 'disabled' && state.cause !== 'refused') return state;
   switch (outcome.kind) {
     case 'delivered':
       return healthy;
     case 'gone':
-    case 'refused':
-      return { kind: 'disabled', cause: outcome.kind, reason: outcome.reason, sinceMs: nowMs };
+      return { kind: 'disabled', cause: 'gone', reason: outcome.reason, sinceMs: nowMs };
+    case 'refused': {
+      const sinceMs = state.kind === 'disabled' ? state.sinceMs : nowMs;
+      return { kind: 'disabled', cause: 'refused', reason: outcome.reason, sinceMs, retryAtMs: nowMs + refusedRetryMs };
+    }
     case 'failed': {
       const { failures: before, sinceMs } = state.kind === 'failing' ? state : { failures: 0, sinceMs: nowMs };
       const { reason } = outcome;
@@ -59,10 +71,10 @@ export function isDown(state: EndpointState): boolean {
   return state.kind === 'failing' && state.failures >= downAfterFailures;
 }
 
-/** From when on something may be sent to it; infinite for a disabled one. */
+/** From when on something may be sent to it; infinite for one that waits to be resumed. */
 export function openFromMs(state: EndpointState): EpochMs {
   if (state.kind === 'healthy') return Number.NEGATIVE_INFINITY;
-  return state.kind === 'failing' ? state.notBeforeMs : Number.POSITIVE_INFINITY;
+  return state.kind === 'failing' ? state.notBeforeMs : (state.retryAtMs ?? Number.POSITIVE_INFINITY);
 }
 
 function probeWaitMs(failures: number, random: number): number {

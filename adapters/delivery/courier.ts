@@ -187,7 +187,7 @@ export class Courier {
     if (after.kind === 'disabled' && before.kind !== 'disabled') {
       onEvent({ kind: 'endpoint.disabled', endpoint: name, atMs: nowMs, cause: after.cause, reason: after.reason });
     }
-    if (isDown(before) && after.kind === 'healthy') {
+    if ((isDown(before) || before.kind === 'disabled') && after.kind === 'healthy') {
       await store.release(name, nowMs);
       onEvent({ kind: 'endpoint.recovered', endpoint: name, atMs: nowMs });
     }

@@ -155,19 +155,32 @@ describe('an endpoint that is down', () => {
     });
   });
 
-  it.each<[Outcome, string]>([
-    [{ kind: 'gone', reason: 'status 410' }, 'gone'],
-    [{ kind: 'refused', reason: 'there is no secret for "hooks"' }, 'refused'],
-  ])('is disabled at once by %o, and the delivery waits', async (outcome, cause) => {
-    const receiver = new Receiver([outcome]);
+  it('is disabled at once when it says that it is gone: the delivery waits, and after two weeks nothing more is kept for it', async () => {
+    const receiver = new Receiver([{ kind: 'gone', reason: 'status 410' }]);
     await withDispatcher({ endpoints: [hooks], sender: receiver }, async ({ clock, dispatcher, store, events }) => {
       await dispatcher.offer([signalOf('IBM', 0), signalOf('AAPL', 0)]);
       await clock.pass(200 * hourMs);
       expect(receiver.attempts).toHaveLength(1);
-      expect(events.at(-1)).toMatchObject({ kind: 'endpoint.disabled', endpoint: 'hooks', cause });
+      expect(events.at(-1)).toMatchObject({ kind: 'endpoint.disabled', endpoint: 'hooks', cause: 'gone' });
       expect(await store.countsOf('hooks')).toEqual({ pending: 2, dead: 0, delivered: 0, dropped: 0 });
       await clock.pass(15 * 24 * hourMs);
       expect(await dispatcher.offer([signalOf('IBM', 1)])).toMatchObject({ enqueued: 0, abandoned: 1 });
+    });
+  });
+
+  it('is disabled while it is refused here, said once, tried every ten minutes, and all goes when what was missing is there', async () => {
+    const receiver = new Receiver([]);
+    receiver.answer = () => ({ kind: 'refused', reason: 'there is no secret for "hooks"' });
+    await withDispatcher({ endpoints: [hooks], sender: receiver }, async ({ clock, dispatcher, store, events }) => {
+      await dispatcher.offer([signalOf('IBM', 0), signalOf('AAPL', 0)]);
+      await clock.pass(5 * hourMs);
+      expect(receiver.attempts).toHaveLength(1 + 6 * 5);
+      expect(events.filter(({ kind }) => kind === 'endpoint.disabled')).toMatchObject([{ cause: 'refused' }]);
+      receiver.answer = () => delivered;
+      await clock.pass(10 * minuteMs);
+      expect(await store.countsOf('hooks')).toEqual({ pending: 0, dead: 0, delivered: 2, dropped: 0 });
+      expect(events.at(-1)).toMatchObject({ kind: 'delivery.delivered' });
+      expect(events.some(({ kind }) => kind === 'endpoint.recovered')).toBe(true);
     });
   });
 

@@ -143,6 +143,7 @@ export function packedEvents(market: Market, cut: Cut): ConsumeEvent[] {
     bucketCount: 16,
     producerId: 'bench',
     aheadMaxMs: 0,
+    outOfOrdernessMs: 2_000,
     emit: (frame) => records.push(recordOf(String(frame.bucket), ++sequence, encodePacked(frame))),
   });
   const trades = new TradeBatch();

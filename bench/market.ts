@@ -64,6 +64,7 @@ export function framesOf(
     bucketCount,
     producerId: 'bench',
     aheadMaxMs: 0,
+    outOfOrdernessMs: 2_000,
     emit: (frame) => records.push({ bucket: frame.bucket, data: encodePacked(frame) }),
   });
   const trades = new TradeBatch(tradesAtOnce);

@@ -58,6 +58,7 @@ async function replayFile(path: string, states: readonly BucketState[], answer?:
     bucketCount: states.length,
     producerId: 'bench',
     aheadMaxMs: 0,
+    outOfOrdernessMs: 2_000,
     emit: (frame) => {
       const record = { sequenceNumber: String(++sequence), arrivalTimeMs, frames: [frame], rejected: [] };
       advance(states[frame.bucket] as BucketState, [record], outcome);

@@ -7,6 +7,8 @@ export type FramerOptions = {
   readonly producerId: string;
   /** A trade this far beyond its arrival is left for the consumer to quarantine, and tells no bucket the time. */
   readonly aheadMaxMs: number;
+  /** At most the pipeline's: a trade that is no further behind the feed than this finds its window open, whatever its bucket knows. */
+  readonly outOfOrdernessMs: number;
   /** @default 16,384, so that no frame is above 1 MiB: 32 bytes an entry, and the texts */
   readonly entriesMax?: number;
   /** The frame is valid until this returns. */
@@ -25,8 +27,8 @@ export type FramerSnapshot = {
  * Deals the trades of one feed out to frames, one bucket each.
  *
  * A bucket's watermark must say what the whole feed has seen, or the number of buckets would decide which trades are late. So a bucket is
- * told the greatest event time of the feed by a heartbeat, at the latest just before a trade that is older than it. With this, the
- * watermark that a trade meets is the same for every number of buckets and every cut into frames.
+ * told the greatest event time of the feed by a heartbeat, at the latest just before a trade that is behind the watermark by it. With this,
+ * what becomes of a trade is the same for every number of buckets and every cut into frames.
  */
 export class Framer {
   readonly #options: FramerOptions;
@@ -52,7 +54,8 @@ export class Framer {
 
   add(batch: TradeBatch, arrivalTimeMs: number): void {
     this.#learnSymbols(batch);
-    const latestMs = arrivalTimeMs + this.#options.aheadMaxMs;
+    const { aheadMaxMs, outOfOrdernessMs } = this.#options;
+    const latestMs = arrivalTimeMs + aheadMaxMs;
     const { symbolNumber, eventTimeMs, price, size, tradeIdNumber, tradeIdText, conditionSetNumber, flags, symbols, conditionSets } = batch;
     const toldMs = this.#toldMs;
     let greatestMs = this.#greatestEventTimeMs;
@@ -61,7 +64,7 @@ export class Framer {
       const timeMs = eventTimeMs[i] as number;
       const bucket = this.#bucketOfSymbol[symbol] as number;
       const builder = this.#builders[bucket] as FrameBuilder;
-      if (timeMs < greatestMs && (toldMs[bucket] as number) < greatestMs) this.#tell(bucket, greatestMs);
+      if (timeMs < greatestMs - outOfOrdernessMs && (toldMs[bucket] as number) < greatestMs) this.#tell(bucket, greatestMs);
       const conditionSet = conditionSetNumber[i] as number;
       while (
         !builder.addTrade(

@@ -57,6 +57,7 @@ export class Feeding {
       bucketCount: pipeline.bucketCount,
       producerId,
       aheadMaxMs: pipeline.aheadMaxMs,
+      outOfOrdernessMs: pipeline.outOfOrdernessMs,
       emit: (frame) =>
         this.#pending.push({ shardId, partitionKey: String(frame.bucket), arrivalTimeMs: this.#arrivalTimeMs, data: encodePacked(frame) }),
       ...(saved === undefined ? {} : { from: JSON.parse(saved) as FramerSnapshot }),

@@ -105,6 +105,7 @@ async function replayFiles(
     bucketCount: pipeline.bucketCount,
     producerId: 'replay',
     aheadMaxMs: pipeline.aheadMaxMs,
+    outOfOrdernessMs: pipeline.outOfOrdernessMs,
     emit: (frame: Frame) =>
       fold.advance(frame.bucket, { sequenceNumber: String(++frameNumber), arrivalTimeMs, frames: [frame], rejected: [] }),
   });
@@ -189,6 +190,7 @@ function closeAll(pipeline: Pipeline, fold: Fold): void {
     bucketCount: pipeline.bucketCount,
     producerId: '',
     aheadMaxMs: 0,
+    outOfOrdernessMs: pipeline.outOfOrdernessMs,
     emit,
     from: { greatestEventTimeMs: lastEventTimeMs, toldMs: [], sequences: [] },
   }).end();

@@ -17,7 +17,7 @@ describe('the fold', () => {
       fc.property(markets, policies, fc.constantFrom(1, 4, 16), frameSizes, flushes, (trades, policy, bucketCount, entriesMax, cuts) => {
         const options = { ...plainOptions, ...policy, bucketCount };
         const reference = referenceFold(trades, options, arrivalTimeMs);
-        const facts = foldWhole(pipelineWith(options), tapeOf(trades, { bucketCount, entriesMax, flushes: cuts }));
+        const facts = foldWhole(pipelineWith(options), tapeOf(trades, { ...options, entriesMax, flushes: cuts }));
         expectSameBars(facts.bars, sortedLines(reference.bars));
         expect(withoutPosition(facts.late)).toEqual(sortedLines(reference.late));
         expect(sumOf(facts, 'duplicates')).toBe(reference.duplicates);
@@ -34,7 +34,12 @@ describe('the fold', () => {
         const [one, ...others] = [1, 4, 16].map((bucketCount) =>
           foldWhole(
             pipelineWith({ ...policy, bucketCount }),
-            tapeOf(trades, { bucketCount, entriesMax: bucketCount === 1 ? 4096 : entriesMax, flushes: bucketCount === 1 ? [] : cuts }),
+            tapeOf(trades, {
+              ...policy,
+              bucketCount,
+              entriesMax: bucketCount === 1 ? 4096 : entriesMax,
+              flushes: bucketCount === 1 ? [] : cuts,
+            }),
           ),
         );
         for (const other of others) expect(marketOf(other)).toEqual(marketOf(one as Folded));
@@ -46,7 +51,8 @@ describe('the fold', () => {
   it('gives out its bars in one order, whatever the frames', () => {
     fc.assert(
       fc.property(markets, policies, frameSizes, flushes, (trades, policy, entriesMax, cuts) => {
-        const emittedOf = (options: Parameters<typeof tapeOf>[1]) => foldWhole(pipelineWith(policy), tapeOf(trades, options)).emitted;
+        const emittedOf = (options: Parameters<typeof tapeOf>[1]) =>
+          foldWhole(pipelineWith(policy), tapeOf(trades, { ...policy, ...options })).emitted;
         const single = emittedOf({ bucketCount: 1, entriesMax: 1, flushes: trades.map((_, i) => i) });
         expect(emittedOf({ bucketCount: 1, entriesMax, flushes: cuts })).toEqual(single);
       }),

@@ -59,6 +59,7 @@ function fold(): Bar[] {
     bucketCount: 1,
     producerId: 'lean',
     aheadMaxMs: 0,
+    outOfOrdernessMs: 0,
     emit: (frame) => advance(state, [{ sequenceNumber: String(++sequence), arrivalTimeMs, frames: [frame], rejected: [] }], outcome),
   });
   const batch = new TradeBatch();

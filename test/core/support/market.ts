@@ -102,6 +102,8 @@ export const policies: fc.Arbitrary<Partial<PipelineOptions>> = fc
 export type TapeOptions = {
   readonly bucketCount: number;
   readonly entriesMax?: number;
+  /** What the feed takes the pipeline's for. @default 0 */
+  readonly outOfOrdernessMs?: number;
   /** Where the feed gives out what it has read. */
   readonly flushes?: readonly number[];
   /** Spoils a trade of a frame before it is encoded. */
@@ -109,13 +111,16 @@ export type TapeOptions = {
 };
 
 /** The log that a feed writes of these trades, up to its end. Sequence numbers pass a power of ten. */
-export function tapeOf(trades: readonly Trade[], { bucketCount, entriesMax = 16, flushes = [], spoil }: TapeOptions): StreamRecord[] {
+export function tapeOf(
+  trades: readonly Trade[],
+  { bucketCount, entriesMax = 16, outOfOrdernessMs = 0, flushes = [], spoil }: TapeOptions,
+): StreamRecord[] {
   const records: StreamRecord[] = [];
   const emit = (frame: Frame) => {
     spoil?.(frame);
     records.push(recordOf(96 + records.length, frame.bucket, encodePacked(frame)));
   };
-  const framer = new Framer({ bucketCount, producerId: 'feed', aheadMaxMs, entriesMax, emit });
+  const framer = new Framer({ bucketCount, producerId: 'feed', aheadMaxMs, outOfOrdernessMs, entriesMax, emit });
   const batch = new TradeBatch(4);
   for (const slice of slicesOf(trades, flushes)) {
     for (const trade of slice) addTrade(batch, trade);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { KinesisClient } from '@aws-sdk/client-kinesis';
+import type { KinesisClient } from '../adapters/tape/kinesis-client.ts';
 import { checkBuckets, openStream, type Stream } from '../adapters/tape/kinesis-stream.ts';
 import { KinesisWriter, type WriterNow } from '../adapters/tape/kinesis-writer.ts';
 import { SqliteTape } from '../adapters/tape/sqlite-tape.ts';

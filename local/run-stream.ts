@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import type { KinesisClient } from '@aws-sdk/client-kinesis';
+import type { KinesisClient } from '../adapters/tape/kinesis-client.ts';
 import { KinesisReader } from '../adapters/tape/kinesis-reader.ts';
 import { checkBuckets, openStream } from '../adapters/tape/kinesis-stream.ts';
 import type { Endpoint } from '../core/delivery.ts';

@@ -15,7 +15,7 @@ import type { Summary } from './summary.ts';
 import { claimState, ownTape } from './tape-of-state.ts';
 
 /** What a watcher of a running pipeline is told now and then. */
-export type RunNow = FedNow & ConsumedNow;
+export type RunNow = FedNow & Omit<ConsumedNow, 'folded'>;
 
 export type RunOptions = {
   readonly pipeline: Pipeline;

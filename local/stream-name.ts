@@ -6,7 +6,6 @@ export type StreamOptions = {
 };
 
 export const defaultStack = 'Tapeline';
-const output = 'TapeStream';
 
 /** The stream that is meant: of the command line, else of TAPELINE_STREAM, else of the deployed stack's output. @throws ConfigError */
 export async function streamNameFor({ stream, stack = defaultStack }: StreamOptions, env: NodeJS.ProcessEnv): Promise<string> {
@@ -15,23 +14,14 @@ export async function streamNameFor({ stream, stack = defaultStack }: StreamOpti
   throw new ConfigError(`a stream's name has up to 128 letters, digits, "_", "." or "-", received "${named}"`);
 }
 
-async function deployedStream(StackName: string): Promise<string> {
-  const { CloudFormationClient, DescribeStacksCommand } = await import('@aws-sdk/client-cloudformation');
-  const client = new CloudFormationClient();
-  const instead = 'name a stream with --stream or TAPELINE_STREAM';
+async function deployedStream(stack: string): Promise<string> {
+  const { StackError, stackOutput } = await import('../adapters/stack-output.ts');
   try {
-    const { Stacks = [] } = await client.send(new DescribeStacksCommand({ StackName }));
-    const name = Stacks[0]?.Outputs?.find(({ OutputKey }) => OutputKey === output)?.OutputValue;
-    if (name !== undefined) return name;
-    throw new ConfigError(`the stack "${StackName}" has no output "${output}"; deploy it with "npx cdk deploy", or ${instead}`);
+    return await stackOutput(stack, 'TapeStream');
   } catch (cause) {
-    if (cause instanceof ConfigError) throw cause;
-    const { name, message } = cause as Error;
-    const what = /does not exist/.test(message)
-      ? `there is no stack "${StackName}" here`
-      : `the stack "${StackName}" cannot be asked (${name}: ${message})`;
-    throw new ConfigError(`${what}; deploy it with "npx cdk deploy", or ${instead}`, { cause });
-  } finally {
-    client.destroy();
+    if (!(cause instanceof StackError)) throw cause;
+    throw new ConfigError(`${cause.message}; deploy it with "npx cdk deploy", or name a stream with --stream or TAPELINE_STREAM`, {
+      cause,
+    });
   }
 }

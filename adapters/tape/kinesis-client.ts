@@ -1,6 +1,8 @@
 import { KinesisClient, type KinesisClientConfig } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 
+export type { KinesisClient };
+
 const connectMaxMs = 5_000;
 const answerMaxMs = 20_000;
 

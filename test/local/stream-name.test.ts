@@ -52,7 +52,7 @@ describe('the stream that is meant', () => {
     [
       'a stack that is not there',
       { stack: 'Missing' },
-      /^there is no stack "Missing" here; deploy it with "npx cdk deploy", or name a stream with --stream or TAPELINE_STREAM$/,
+      /^there is no stack "Missing" in this account and region; deploy it with "npx cdk deploy", or name a stream with --stream or TAPELINE_STREAM$/,
     ],
     ['a stack of something else', { stack: 'Other' }, /^the stack "Other" has no output "TapeStream"; deploy/],
     ['a name that no stream has', { stream: 'a stream' }, /received "a stream"$/],

@@ -96,6 +96,11 @@ export function endpointsOf(deliver: unknown): readonly Endpoint[] {
   return deliver as Endpoint[];
 }
 
+/** Those that the cloud delivers to: a command is a program of one machine. */
+export function cloudEndpointsOf({ deliver = [] }: { readonly deliver?: readonly Endpoint[] }): readonly Endpoint[] {
+  return deliver.filter(({ kind }) => kind !== 'command');
+}
+
 type Check = (value: unknown, of: string) => void;
 type Checks = Readonly<Record<string, Check>>;
 

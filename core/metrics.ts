@@ -30,6 +30,17 @@ export const publishMetrics = {
   publishDelayMs: 'Milliseconds',
 } as const;
 
+export const deliverMetrics = {
+  /** Signals that arrived, once for each endpoint. */
+  delivered: 'Count',
+  attemptsFailed: 'Count',
+  /** Signals that were given up, kept to be sent again. */
+  deadLetters: 'Count',
+  /** Endpoints that were disabled just now. */
+  endpointsDisabled: 'Count',
+  badMessages: 'Count',
+} as const;
+
 export const sessionMetrics = {
   /** 1 while the calendar expects trades, else 0. */
   sessionOpen: 'Count',
@@ -37,4 +48,5 @@ export const sessionMetrics = {
 
 export type ConsumeMetric = keyof typeof consumeMetrics;
 export type PublishMetric = keyof typeof publishMetrics;
+export type DeliverMetric = keyof typeof deliverMetrics;
 export type SessionMetric = keyof typeof sessionMetrics;

@@ -9,3 +9,4 @@ export { SignalBus, type SignalBusProps } from './signal-bus.ts';
 export { SignalConsumer, type SignalConsumerProps } from './signal-consumer.ts';
 export { type SignalFilter, SignalTopic, type SignalTopicProps } from './signal-topic.ts';
 export { Tape, type TapeProps } from './tape.ts';
+export { Webhooks, type WebhooksProps } from './webhooks.ts';

@@ -4,6 +4,8 @@ import type { Construct } from 'constructs';
 import {
   consumeMetrics,
   type ConsumeMetric,
+  type DeliverMetric,
+  deliverMetrics,
   metricNamespace,
   publishMetrics,
   type PublishMetric,
@@ -11,11 +13,11 @@ import {
   type SessionMetric,
 } from '../core/metrics.ts';
 
-type OwnMetric = ConsumeMetric | PublishMetric | SessionMetric;
+type OwnMetric = ConsumeMetric | PublishMetric | DeliverMetric | SessionMetric;
 
 /** A metric that one of our handlers emits: the sum of what is counted, the largest of what is measured. */
 export function metricOf(scope: Construct, entry: string, metricName: OwnMetric, options: MetricOptions = {}): Metric {
-  const unit = { ...consumeMetrics, ...publishMetrics, ...sessionMetrics }[metricName];
+  const unit = { ...consumeMetrics, ...publishMetrics, ...deliverMetrics, ...sessionMetrics }[metricName];
   return new Metric({
     namespace: metricNamespace,
     metricName,

@@ -1,6 +1,7 @@
 import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import type { ITopicSubscription } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
+import { cloudEndpointsOf } from '../core/delivery.ts';
 import { deploymentOptionsOf, type HistoryKind, pipelineOptionsOf, type TapelineConfig } from '../core/config.ts';
 import { acknowledge } from './acknowledge.ts';
 import type { AlarmThresholds } from './alarms.ts';
@@ -12,6 +13,7 @@ import { SignalBus } from './signal-bus.ts';
 import { SignalConsumer } from './signal-consumer.ts';
 import { SignalTopic } from './signal-topic.ts';
 import { Tape } from './tape.ts';
+import { Webhooks } from './webhooks.ts';
 
 export type PipelineStackProps = StackProps & {
   /** `tapeline.config.ts`, which the functions carry in their bundles. */
@@ -40,7 +42,7 @@ type AlarmOptions = AlarmThresholds & Pick<ObservabilityProps, 'subscriptions' |
  * The whole way of a trade in the cloud, with one key for all that rests:
  *
  *     feed ─▶ Tape ─▶ SignalConsumer ─▶ SignalBus ─▶ SignalTopic ─▶ subscribers
- *                           └─▶ History
+ *                           └─▶ History         └─▶ Webhooks ─▶ endpoints of the config
  */
 export class PipelineStack extends Stack {
   readonly tape: Tape;
@@ -48,6 +50,8 @@ export class PipelineStack extends Stack {
   readonly consumer: SignalConsumer;
   readonly signals: SignalBus;
   readonly topic: SignalTopic;
+  /** Undefined where the config delivers to nobody. */
+  readonly webhooks: Webhooks | undefined;
   /** Undefined in an emulator. */
   readonly observability: Observability | undefined;
 
@@ -81,6 +85,9 @@ export class PipelineStack extends Stack {
       archiveRetention: missing.archiveRetention,
     });
     this.topic = new SignalTopic(this, 'SignalTopic', { ...shared, bus: this.signals.bus, subscriptions: props.subscriptions });
+    if (cloudEndpointsOf(config).length > 0) {
+      this.webhooks = new Webhooks(this, 'Webhooks', { ...shared, bus: this.signals.bus, configPath: props.configPath });
+    }
     if (!emulator) this.observability = this.#observe({ ...props.alarms, ...shared, calendar });
     this.#tell();
   }
@@ -91,13 +98,15 @@ export class PipelineStack extends Stack {
   }
 
   #tell(): void {
-    const { tape, history, consumer, signals, topic, observability } = this;
+    const { tape, history, consumer, signals, topic, webhooks, observability } = this;
     const outputs: Record<string, [description: string, value: string | undefined]> = {
       TapeStream: ['Kinesis stream that a feed writes to', tape.stream.streamName],
       CheckpointTable: ['DynamoDB table of checkpoints and outbox', consumer.table.tableName],
       QuarantineBucket: ['What could not be read, and batches that were given up', consumer.quarantineBucket.bucketName],
       SignalBusName: ['EventBridge bus with the signals', signals.bus.eventBusName],
       SignalTopicArn: ['SNS topic with the signals', topic.topic.topicArn],
+      DeliveryTable: ['DynamoDB table of what waits to be delivered', webhooks?.table.tableName],
+      DeliverySecret: ['Secret with what the endpoints need to know', webhooks?.secret.secretArn],
       HistoryBucket: ['Bars and late trades', history?.bucket.bucketName],
       AlarmTopicArn: ['SNS topic of the alarms', observability?.alarmTopic.topic.topicArn],
       DashboardUrl: ['The pipeline on one page', observability?.dashboardUrl],

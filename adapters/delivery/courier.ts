@@ -132,7 +132,7 @@ export class Courier {
     const kind: SlotKind = state.kind === 'healthy' ? 'healthy' : 'failing';
     const wanted = (kind === 'healthy' ? this.#width : 1) - this.#underWay.size;
     // The end of an attempt, or a free slot, makes it look again.
-    if (wanted <= 0) return this.#lookAt(Number.POSITIVE_INFINITY);
+    if (wanted <= 0 || this.#isStopped) return this.#lookAt(Number.POSITIVE_INFINITY);
     const lanesMax = slots.take(wanted, kind, this.look);
     if (lanesMax === 0) return this.#lookAt(Number.POSITIVE_INFINITY);
     const { claims, nextDueAtMs = Number.POSITIVE_INFINITY } = await store.claim({

@@ -16,9 +16,6 @@ import type { DeadLetter, WaitingLane } from './store.ts';
  */
 export type Item = Record<string, AttributeValue>;
 
-/** The local secondary index by `dueAtMs`: sparse, for only lanes have one, and read consistently. */
-export const dueIndexName = 'due';
-
 export const lanesPartition = (endpoint: string) => `lanes#${endpoint}`;
 export const pendingPartition = (endpoint: string, lane: string) => `pending#${endpoint}#${lane}`;
 export const knownPartition = (endpoint: string) => `known#${endpoint}`;

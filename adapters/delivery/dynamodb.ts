@@ -14,6 +14,7 @@ import {
   type UpdateItemCommandInput,
 } from '@aws-sdk/client-dynamodb';
 import { deliveryIdOf } from '../../core/delivery-lane.ts';
+import { deliveryTable } from '../../core/delivery-table.ts';
 import { type EndpointState, healthy } from '../../core/endpoint-state.ts';
 import type { Signal } from '../../core/signal.ts';
 import { failureOf } from '../aws-failure.ts';
@@ -25,7 +26,6 @@ import {
   deadLetterOf,
   deadPartition,
   deadSortKey,
-  dueIndexName,
   endpointsPartition,
   type Item,
   key,
@@ -182,7 +182,7 @@ export class DynamoDbDeliveries implements DeliveryStore {
   }
 
   async waitingLanes(endpoint: string, limit: number): Promise<WaitingLane[]> {
-    const lanes = await this.#query({ pk: lanesPartition(endpoint), limit, index: dueIndexName });
+    const lanes = await this.#query({ pk: lanesPartition(endpoint), limit, index: deliveryTable.dueIndex });
     return lanes.map(laneOf).map(({ head: _, isClaimed: __, ...lane }) => lane);
   }
 
@@ -471,7 +471,7 @@ export class DynamoDbDeliveries implements DeliveryStore {
     let isEnough = false;
     await this.#query({
       pk: lanesPartition(endpoint),
-      index: dueIndexName,
+      index: deliveryTable.dueIndex,
       isEnough: (items) => {
         for (const item of items) {
           isEnough ||= look(laneOf(item)) === 'enough';

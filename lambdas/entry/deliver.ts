@@ -1,0 +1,55 @@
+import config from '#tapeline.config';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { publishNotices } from '../../adapters/bus/notices.ts';
+import { Dispatcher } from '../../adapters/delivery/dispatcher.ts';
+import { DynamoDbDeliveries } from '../../adapters/delivery/dynamodb.ts';
+import type { DeliveryEvent } from '../../adapters/delivery/events.ts';
+import { SecretsManagerSecrets } from '../../adapters/delivery/secrets-manager.ts';
+import { makeSender } from '../../adapters/delivery/senders.ts';
+import { cloudEndpointsOf } from '../../core/delivery.ts';
+import { deliverMetrics, type DeliverMetric } from '../../core/metrics.ts';
+import { type DelivererFact, makeDeliverer } from '../deliver.ts';
+import type { QueueEvent } from '../events/queue.ts';
+import { deliverLineOf } from './deliver-report.ts';
+import { readEnvironment } from './environment.ts';
+import { logger, metrics, observed } from './telemetry.ts';
+
+const environment = readEnvironment(['DELIVERY_TABLE', 'SECRET_ID', 'BUS_NAME', 'BUS_SOURCE', 'SIGNAL_SOURCE']);
+/** The store tries again by itself; a call that hangs is given up early enough for that. */
+const ownRetries = { maxAttempts: 1, requestHandler: { connectionTimeout: 1_000, requestTimeout: 5_000, throwOnRequestTimeout: true } };
+
+const store = new DynamoDbDeliveries({ client: new DynamoDBClient(ownRetries), tableName: environment.DELIVERY_TABLE });
+const sender = makeSender({
+  secrets: new SecretsManagerSecrets({ client: new SecretsManagerClient(), secretId: environment.SECRET_ID }),
+  source: environment.SIGNAL_SOURCE,
+});
+const events = new EventBridgeClient();
+const endpoints = cloudEndpointsOf(config);
+/** So many connections, and no more memory than the function has. */
+const limits = { attemptsMax: 200 };
+
+/** Lambda's handler of the queue of signals, and of the sweep each minute. */
+export const handler = observed(
+  'deliver',
+  async (event: Partial<QueueEvent>, context?: Parameters<ReturnType<typeof makeDeliverer>>[1]) => {
+    const facts: DelivererFact[] = [];
+    const seen: DeliveryEvent[] = [];
+    const deliver = makeDeliverer({
+      makeDispatcher: () => new Dispatcher({ endpoints, store, sender, limits, onEvent: (each) => seen.push(each) }),
+      report: (fact) => facts.push(fact),
+    });
+    try {
+      return await deliver(event, context);
+    } finally {
+      const line = deliverLineOf(facts, seen);
+      for (const [name, unit] of Object.entries(deliverMetrics)) metrics.addMetric(name, unit, line[name as DeliverMetric]);
+      const { deadLetters, endpointsDisabled, badMessages } = line;
+      logger[deadLetters + endpointsDisabled + badMessages > 0 ? 'error' : 'info']('signals delivered', line);
+      await publishNotices(seen, { client: events, busName: environment.BUS_NAME, eventSource: environment.BUS_SOURCE }).catch(
+        (error: unknown) => logger.error('the bus took no notices', error as Error),
+      );
+    }
+  },
+);

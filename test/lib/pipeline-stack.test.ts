@@ -41,6 +41,22 @@ describe('the pipeline stack', () => {
     expect([...actions].sort()).toEqual(['dynamodb:ListStreams', 'xray:PutTelemetryRecords', 'xray:PutTraceSegments']);
   });
 
+  it('has a reason in writing for each resource that it names by a wildcard', () => {
+    const reasonsOf = (finding: string) => stack.acknowledged.filter(({ id }) => id.endsWith(finding)).map(({ reason }) => reason);
+    for (const { Action, Resource } of statementsOf(stack.resources)) {
+      for (const arn of Resource.map((resource) => JSON.stringify(resource)).filter((text) => text.includes('*'))) {
+        // Of an object in a bucket: {"Fn::Join":["",[{"Fn::GetAtt":["BUCKET","Arn"]},"/KEYS"]]}
+        const [, bucket, keys] = /"Fn::GetAtt":\["(\w+)","Arn"\]\},"(\/[^"]*\*)"/.exec(arn) ?? [];
+        const reasons = reasonsOf(bucket === undefined ? 'IAM5[Resource::*]' : `IAM5[Resource::<${bucket}.Arn>${keys}]`);
+        const services = new Set(Action.map((action) => action.split(':')[0] as string));
+        const wanted = bucket === undefined ? [...services] : [''];
+        for (const service of wanted) expect(reasons.map((reason) => reason.toLowerCase().replace('-', '')).join()).toContain(service);
+        for (const reason of reasons) expect(reason.length).toBeGreaterThan(20);
+        expect(reasons.length, arn).toBeGreaterThan(0);
+      }
+    }
+  });
+
   it('lets others in by no wildcard either: not by action, and nobody but services of AWS and its own account', () => {
     const types = ['AWS::KMS::Key', 'AWS::S3::BucketPolicy', 'AWS::SNS::TopicPolicy', 'AWS::SQS::QueuePolicy'];
     const allowed = stack.resources

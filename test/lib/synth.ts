@@ -22,6 +22,8 @@ export type Synthesised = {
   readonly resources: readonly Resource[];
   /** Findings of cdk-nag, warnings too, that nobody has acknowledged: `rule construct`. */
   readonly findings: readonly string[];
+  /** Findings that are as they should be, each with its reason, by the path of the construct. */
+  readonly acknowledged: readonly { readonly path: string; readonly id: string; readonly reason: string }[];
   /** Where the assembly is. */
   readonly folder: string;
 };
@@ -57,7 +59,13 @@ export function synthesise(make: (app: App) => Stack, { bundles = false, checks 
   const findings = hasReport ? findingsIn(folder) : [];
   if (failure !== undefined && findings.length === 0) throw failure;
   const json = JSON.parse(readFileSync(join(folder, stack.templateFile), 'utf8')) as CloudFormation;
-  return { template: Template.fromJSON(json), resources: Object.values(json.Resources), findings, folder };
+  return {
+    template: Template.fromJSON(json),
+    resources: Object.values(json.Resources),
+    findings,
+    acknowledged: acknowledgedIn(app),
+    folder,
+  };
 }
 
 export function synthesisePipeline(props: Partial<PipelineStackProps> = {}, options?: SynthesisOptions): Synthesised {
@@ -89,6 +97,16 @@ export function bundlesOf({ resources, folder }: Synthesised): Map<string, strin
       return [service.split('/').at(-1) as string, join(folder, `asset.${asset}`, 'index.mjs')];
     }),
   );
+}
+
+function acknowledgedIn(app: App): Synthesised['acknowledged'] {
+  return app.node
+    .findAll()
+    .flatMap(({ node }) =>
+      node.metadata
+        .filter(({ type }) => type === Validations.ACKNOWLEDGED_RULES_METADATA_KEY)
+        .flatMap(({ data }) => Object.entries(data as Record<string, string>).map(([id, reason]) => ({ path: node.path, id, reason }))),
+    );
 }
 
 function failureOf(run: () => unknown): unknown {

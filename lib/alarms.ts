@@ -44,7 +44,7 @@ const fiveMinutes = Duration.minutes(5);
 
 /** Every alarm of what there is to watch. */
 export function alarmsOf(watched: Watched, thresholds: AlarmThresholds): AlarmPlan[] {
-  const { tape, consumer, signals, topic, history, session, givenUp } = watched;
+  const { tape, consumer, signals, topic, history, webhooks, session, givenUp } = watched;
   const {
     iteratorAgeMax = minute,
     publishDelayMax = minute,
@@ -113,6 +113,7 @@ export function alarmsOf(watched: Watched, thresholds: AlarmThresholds): AlarmPl
       metric: sum({
         consume: consumer.metricErrors({ period }),
         publish: signals.metricErrors({ period }),
+        ...(webhooks && { deliver: webhooks.metricErrors({ period }) }),
         ...(session && { session: session.metricErrors({ period }) }),
       }),
       threshold: 0,
@@ -125,6 +126,7 @@ export function alarmsOf(watched: Watched, thresholds: AlarmThresholds): AlarmPl
       metric: sum({
         consume: consumer.metricThrottles({ period }),
         publish: signals.metricThrottles({ period }),
+        ...(webhooks && { deliver: webhooks.metricThrottles({ period }) }),
       }),
       threshold: 0,
       periods: 3,
@@ -137,6 +139,17 @@ export function alarmsOf(watched: Watched, thresholds: AlarmThresholds): AlarmPl
       threshold: 0,
       periods: 3,
       datapoints: 2,
+    },
+    webhooks && {
+      name: 'deliveries',
+      text: 'Signals for webhooks were given up, or an endpoint is disabled',
+      metric: sum({
+        undelivered: webhooks.metricUndelivered({ period }),
+        dead: webhooks.metric('deadLetters', { period }),
+        disabled: webhooks.metric('endpointsDisabled', { period }),
+        bad: webhooks.metric('badMessages', { period }),
+      }),
+      threshold: 0,
     },
     history && {
       name: 'history-delay',

@@ -13,6 +13,7 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
 import type { Watched } from './watched.ts';
+import type { Webhooks } from './webhooks.ts';
 
 export type PipelineDashboardProps = { readonly dashboardName: string; readonly watched: Watched; readonly alarms: readonly Alarm[] };
 
@@ -31,7 +32,7 @@ export class PipelineDashboard extends Dashboard {
 type Graph = Omit<GraphWidgetProps, 'width' | 'height'>;
 
 function graphsOf(watched: Watched): Graph[] {
-  const { tape, consumer, signals, topic, history, givenUp } = watched;
+  const { tape, consumer, signals, topic, history, webhooks, givenUp } = watched;
   const counted = (name: Parameters<typeof consumer.metric>[0]) => consumer.metric(name, { period, label: name });
   const published = (name: Parameters<typeof signals.metric>[0]) => signals.metric(name, { period, label: name });
   return [
@@ -92,8 +93,15 @@ function graphsOf(watched: Watched): Graph[] {
       left: [counted('checkpoints'), counted('writeUnits'), counted('checkpointConflicts')],
       right: [counted('stateBytes')],
     },
+    ...(webhooks ? [{ title: 'Deliveries', left: deliveriesOf(webhooks) }] : []),
     ...(history ? [{ title: 'Bars wait for the history, s', left: [history.metricDeliveryAgeSec({ period, label: 'oldest bar' })] }] : []),
   ];
+}
+
+function deliveriesOf(webhooks: Webhooks): IMetric[] {
+  const names = ['delivered', 'attemptsFailed', 'deadLetters', 'endpointsDisabled', 'badMessages'] as const;
+  const own = names.map((name) => webhooks.metric(name, { period, label: name }));
+  return [...own, webhooks.metricUndelivered({ period, label: 'undelivered' }), webhooks.metricErrors({ period, label: 'errors' })];
 }
 
 function ratePerSec(label: string, metric: IMetric): MathExpression {

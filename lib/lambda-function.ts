@@ -27,6 +27,9 @@ export type LambdaFunctionProps = {
   readonly removalPolicy?: RemovalPolicy | undefined;
 };
 
+/** Where a construct looks for the config that its function carries. */
+export const defaultConfigPath = 'tapeline.config.ts';
+
 /** Of what is deployed: the clone, or the built package in somebody's `node_modules`. */
 const root = join(import.meta.dirname, '..');
 const entryEnding = extname(import.meta.filename);

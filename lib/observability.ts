@@ -19,6 +19,7 @@ import type { SignalTopic } from './signal-topic.ts';
 import type { Tape } from './tape.ts';
 import { topicTarget } from './topic-target.ts';
 import type { WatchedHistory } from './watched.ts';
+import type { Webhooks } from './webhooks.ts';
 
 export type ObservabilityProps = AlarmThresholds & {
   readonly tape: Tape;
@@ -27,6 +28,8 @@ export type ObservabilityProps = AlarmThresholds & {
   readonly topic: SignalTopic;
   /** @default nobody watches over a history */
   readonly history?: WatchedHistory | undefined;
+  /** @default there are none to watch over */
+  readonly webhooks?: Webhooks | undefined;
   /** In whose hours trades are expected. @default 'always' */
   readonly calendar?: CalendarName | undefined;
   /** Who is told of an alarm. @default nobody, until somebody subscribes to the topic */
@@ -51,14 +54,14 @@ export class Observability extends Construct {
 
   constructor(scope: Construct, id: string, props: ObservabilityProps) {
     super(scope, id);
-    const { tape, consumer, signals, topic, history, calendar = 'always', runbookUrl = 'docs/runbooks/' } = props;
+    const { tape, consumer, signals, topic, history, webhooks, calendar = 'always', runbookUrl = 'docs/runbooks/' } = props;
     const { removalPolicy = RemovalPolicy.RETAIN, subscriptions } = props;
     this.#runbookUrl = runbookUrl;
     const encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
     this.alarmTopic = new AlarmTopic(this, 'AlarmTopic', { encryptionKey, subscriptions });
     const session = calendar === 'always' ? undefined : new SessionClock(this, 'SessionClock', { calendar, removalPolicy });
     const givenUp = this.#tellOfGivenUp([...new Set([consumer.quarantineBucket, signals.failureBucket])]);
-    const watched = { tape, consumer, signals, topic, history, session, givenUp };
+    const watched = { tape, consumer, signals, topic, history, webhooks, session, givenUp };
     this.alarms = alarmsOf(watched, props).map((plan) => this.addAlarm(plan));
     this.dashboard = new PipelineDashboard(this, 'Dashboard', {
       dashboardName: Stack.of(this).stackName,

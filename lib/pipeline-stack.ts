@@ -92,9 +92,9 @@ export class PipelineStack extends Stack {
     this.#tell();
   }
 
-  #observe(options: Omit<ObservabilityProps, 'tape' | 'consumer' | 'signals' | 'topic' | 'history'>): Observability {
-    const { tape, consumer, signals, topic, history } = this;
-    return new Observability(this, 'Observability', { ...options, tape, consumer, signals, topic, history });
+  #observe(options: Omit<ObservabilityProps, 'tape' | 'consumer' | 'signals' | 'topic' | 'history' | 'webhooks'>): Observability {
+    const { tape, consumer, signals, topic, history, webhooks } = this;
+    return new Observability(this, 'Observability', { ...options, tape, consumer, signals, topic, history, webhooks });
   }
 
   #tell(): void {

@@ -14,7 +14,7 @@ import { grantReadObjects, makeDataBucket } from './data-bucket.ts';
 import { DataKey, grantDecrypt, grantEncrypt, grantTableKey } from './data-key.ts';
 import { FailureDestination } from './failure-destination.ts';
 import type { History } from './history.ts';
-import { LambdaFunction } from './lambda-function.ts';
+import { defaultConfigPath, LambdaFunction } from './lambda-function.ts';
 import { metricOf } from './metric.ts';
 import type { Tape } from './tape.ts';
 
@@ -76,7 +76,7 @@ export class SignalConsumer extends Construct {
       memorySizeMb: props.memorySizeMb ?? 1769,
       timeout,
       reservedConcurrency: props.reservedConcurrency,
-      configPath: props.configPath ?? 'tapeline.config.ts',
+      configPath: props.configPath ?? defaultConfigPath,
       removalPolicy,
       environment: {
         TABLE_NAME: this.table.tableName,

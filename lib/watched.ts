@@ -4,6 +4,7 @@ import type { SignalBus } from './signal-bus.ts';
 import type { SignalConsumer } from './signal-consumer.ts';
 import type { SignalTopic } from './signal-topic.ts';
 import type { Tape } from './tape.ts';
+import type { Webhooks } from './webhooks.ts';
 
 /** A history that says how long bars wait for it. */
 export type WatchedHistory = { metricDeliveryAgeSec(options?: MetricOptions): Metric };
@@ -15,6 +16,7 @@ export type Watched = {
   readonly signals: SignalBus;
   readonly topic: SignalTopic;
   readonly history: WatchedHistory | undefined;
+  readonly webhooks: Webhooks | undefined;
   /** Undefined where the market never closes. */
   readonly session: SessionClock | undefined;
   /** Batches that Lambda has given up. */

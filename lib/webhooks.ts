@@ -13,7 +13,7 @@ import { deliveryTable } from '../core/delivery-table.ts';
 import type { DeliverMetric } from '../core/metrics.ts';
 import { acknowledge } from './acknowledge.ts';
 import { DataKey, grantDecrypt, grantTableKey } from './data-key.ts';
-import { LambdaFunction } from './lambda-function.ts';
+import { defaultConfigPath, LambdaFunction } from './lambda-function.ts';
 import { metricOf } from './metric.ts';
 import { SignalBus } from './signal-bus.ts';
 import { signalEventSource } from './signal-event.ts';
@@ -51,7 +51,7 @@ export class Webhooks extends Construct {
 
   constructor(scope: Construct, id: string, props: WebhooksProps) {
     super(scope, id);
-    const { bus, configPath, concurrencyMax = 10, removalPolicy = RemovalPolicy.RETAIN } = props;
+    const { bus, configPath = defaultConfigPath, concurrencyMax = 10, removalPolicy = RemovalPolicy.RETAIN } = props;
     this.encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
     this.table = this.#makeTable(removalPolicy);
     this.secret = this.#makeSecret(removalPolicy);
@@ -99,6 +99,14 @@ export class Webhooks extends Construct {
 
   metricErrors(options?: MetricOptions): Metric {
     return this.handler.metricErrors(options);
+  }
+
+  metricThrottles(options?: MetricOptions): Metric {
+    return this.handler.metricThrottles(options);
+  }
+
+  metricDurationMs(options?: MetricOptions): Metric {
+    return this.handler.metricDuration(options);
   }
 
   /** Above zero when signals could not be taken on. */

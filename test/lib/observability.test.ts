@@ -4,8 +4,8 @@ import { Duration } from 'aws-cdk-lib';
 import { Match } from 'aws-cdk-lib/assertions';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { defineTapeline } from '../../core/config.ts';
-import { consumeMetrics, publishMetrics, sessionMetrics } from '../../core/metrics.ts';
+import { defineTapeline, webhook } from '../../core/config.ts';
+import { consumeMetrics, deliverMetrics, publishMetrics, sessionMetrics } from '../../core/metrics.ts';
 import { root } from '../house/project.ts';
 import { ofType, removeFolders, type Synthesised, synthesisePipeline } from './synth.ts';
 
@@ -29,7 +29,7 @@ let open: Synthesised;
 let session: Synthesised;
 
 beforeAll(() => {
-  open = synthesisePipeline();
+  open = synthesisePipeline({ config: defineTapeline({ deliver: [webhook({ url: 'https://example.com/hooks' })] }) });
   session = synthesisePipeline({
     config: defineTapeline({ calendar: 'us-equities' }),
     alarms: {
@@ -71,7 +71,7 @@ describe('every alarm', () => {
   });
 
   it('reads metrics that there are: our own by the names that the handlers emit', () => {
-    const known = new Set(Object.keys({ ...consumeMetrics, ...publishMetrics, ...sessionMetrics }));
+    const known = new Set(Object.keys({ ...consumeMetrics, ...deliverMetrics, ...publishMetrics, ...sessionMetrics }));
     const own = alarmsOf(session).flatMap(({ Namespace, MetricName, Metrics = [] }) =>
       [{ Namespace, MetricName }, ...Metrics.map(({ MetricStat }) => ({ ...MetricStat?.Metric }))].flatMap((metric) =>
         metric.Namespace === 'Tapeline' ? [metric.MetricName as string] : [],
@@ -94,7 +94,11 @@ describe('every alarm', () => {
 describe('that no trades come', () => {
   it('is an alarm at any time where the market never closes, also when nothing is counted at all', () => {
     expect(alarmNamed(open, 'no-trades')).toMatchObject({ TreatMissingData: 'breaching', Threshold: 0 });
-    expect(ofType(open.resources, 'AWS::Events::Rule').filter(({ Properties }) => Properties.ScheduleExpression)).toEqual([]);
+    open.template.resourcePropertiesCountIs(
+      'AWS::Lambda::Function',
+      { Environment: { Variables: Match.objectLike({ CALENDAR: Match.anyValue() }) } },
+      0,
+    );
   });
 
   it('is an alarm only in a period that the calendar has open from its first minute to its last', () => {
@@ -169,16 +173,17 @@ describe('the dashboard', () => {
     const [dashboard] = ofType(open.resources, 'AWS::CloudWatch::Dashboard');
     const body = JSON.stringify(dashboard?.Properties.DashboardBody);
     const notShown = new Set(['records', 'sessionOpen']);
-    const names = Object.keys({ ...consumeMetrics, ...publishMetrics }).filter((name) => !notShown.has(name));
+    const names = Object.keys({ ...consumeMetrics, ...deliverMetrics, ...publishMetrics }).filter((name) => !notShown.has(name));
     expect(names.filter((name) => !body.includes(name))).toEqual([]);
     expect(body).toContain('{Tapeline,reason,service} MetricName=');
     open.template.hasOutput('DashboardUrl', { Value: Match.anyValue() });
   });
 });
 
-describe('without a history', () => {
-  it('nobody watches over one', () => {
-    expect(alarmNamed(open, 'history-delay')).toBeDefined();
-    expect(alarmNamed(synthesisePipeline({ history: 'none' }), 'history-delay')).toBeUndefined();
+describe('without a history and endpoints', () => {
+  it('nobody watches over them', () => {
+    const bare = synthesisePipeline({ history: 'none' });
+    for (const name of ['history-delay', 'deliveries'])
+      expect([alarmNamed(open, name), alarmNamed(bare, name)]).toEqual([expect.anything(), undefined]);
   });
 });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { defineTapeline, webhook } from '../../core/config.ts';
 import { pageNamed, tableOf } from '../docs/pages.ts';
 import * as constructs from '../../lib/index.ts';
 import { root } from '../house/project.ts';
@@ -8,7 +9,7 @@ import { removeFolders, type Synthesised, synthesisePipeline } from './synth.ts'
 
 let stack: Synthesised;
 beforeAll(() => {
-  stack = synthesisePipeline();
+  stack = synthesisePipeline({ config: defineTapeline({ deliver: [webhook({ url: 'https://example.com/hooks' })] }) });
 });
 afterAll(removeFolders);
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { defineTapeline, historyKinds } from '../../core/config.ts';
+import { defineTapeline, historyKinds, webhook } from '../../core/config.ts';
 import { cache, makeOnce } from '../aws/make-once.ts';
 import { removeFolders, synthesisePipeline } from '../lib/synth.ts';
 
@@ -27,6 +27,7 @@ describe('cfn-lint', () => {
   it.each([
     ...historyKinds.map((history) => [`with the history ${history}`, { config: defineTapeline({ history }) }] as const),
     ['in the hours of an exchange', { config: defineTapeline({ calendar: 'us-equities' }) }] as const,
+    ['with a webhook', { config: defineTapeline({ deliver: [webhook({ url: 'https://example.com/hooks' })] }) }] as const,
     ['for the emulator', { emulator: true }] as const,
   ])('finds nothing in the template %s', (_, props) => {
     const { folder } = synthesisePipeline(props, { checks: false });

@@ -122,6 +122,7 @@ describe("the constructs in a stranger's app", () => {
     ['SignalConsumer', `new SignalConsumer(stack, 'Consumer', { tape: new Tape(stack, 'Tape') });`],
     ['SignalBus', `new SignalBus(stack, 'Bus', { table: ${table}, generation: '1' });`],
     ['SignalTopic', `new SignalTopic(stack, 'Topic', { bus: new EventBus(stack, 'Bus') });`],
+    ['Webhooks', `new Webhooks(stack, 'Webhooks', { bus: new EventBus(stack, 'Bus') });`],
     ['History', `new History(stack, 'History');`],
     ['SessionClock', `new SessionClock(stack, 'Clock', { calendar: 'us-equities' });`],
     ['AlarmTopic', `new AlarmTopic(stack, 'Alarms', { encryptionKey: new Key(stack, 'Key') });`],
@@ -134,7 +135,7 @@ describe("the constructs in a stranger's app", () => {
       import { AttributeType, StreamViewType, Table } from 'aws-cdk-lib/aws-dynamodb';
       import { EventBus } from 'aws-cdk-lib/aws-events';
       import { Key } from 'aws-cdk-lib/aws-kms';
-      import { AlarmTopic, History, PipelineStack, SessionClock, SignalBus, SignalConsumer, SignalTopic, Tape } from 'tapeline/cdk';
+      import { AlarmTopic, History, PipelineStack, SessionClock, SignalBus, SignalConsumer, SignalTopic, Tape, Webhooks } from 'tapeline/cdk';
       const app = new App({ outdir: 'out-${name}', context: { 'aws:cdk:bundling-stacks': [] } });
       const stack = new Stack(app, 'Alone');
       ${line}

@@ -113,11 +113,8 @@ async function removed(store: SecretStore, name: string, known: readonly string[
 
 async function storeOf({ state, secretId }: StoreOptions): Promise<SecretStore> {
   if (secretId === undefined) return new SecretsFile(secretsPath(state));
-  const [{ SecretsManagerClient }, { SecretsManagerSecrets }] = await Promise.all([
-    import('@aws-sdk/client-secrets-manager'),
-    import('../adapters/delivery/secrets-manager.ts'),
-  ]);
-  return new SecretsManagerSecrets({ client: new SecretsManagerClient(), secretId });
+  const { secretsManagerOf } = await import('../adapters/delivery/secrets-manager.ts');
+  return secretsManagerOf(secretId);
 }
 
 /** What a chat needs comes from the chat. */

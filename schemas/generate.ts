@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { typesOf } from './types-of.ts';
+import { type JsonSchema, typesOf } from './types-of.ts';
 
 /** Of the schemas here, what follows from another. `signal.v1.json` is the source of all. */
 export type Generated = { readonly file: string; readonly text: string };
@@ -15,8 +15,6 @@ export function generated(): Generated[] {
     { file: 'asyncapi.v1.json', text: jsonText(asyncApiOf(signal, event)) },
   ];
 }
-
-export type JsonSchema = { readonly [keyword: string]: unknown };
 
 const signalEventType = 'tapeline.signal.v1';
 

@@ -1,4 +1,4 @@
-import type { JsonSchema } from './generate.ts';
+export type JsonSchema = { readonly [keyword: string]: unknown };
 
 /** TypeScript types of schemas that may refer to each other by `$id`. Knows the keywords that ours have, and refuses others' shapes. */
 export function typesOf(schemas: Readonly<Record<string, JsonSchema>>): string {

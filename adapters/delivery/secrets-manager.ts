@@ -1,4 +1,4 @@
-import { GetSecretValueCommand, PutSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { GetSecretValueCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { failureOf } from '../aws-failure.ts';
 import { parseSecrets, type SecretStore, type SecretTable, SecretsUnavailable, secretsJson, withSecrets } from './secrets.ts';
 
@@ -11,6 +11,11 @@ export type SecretsManagerOptions = {
   /** @default the clock */
   readonly nowMs?: () => number;
 };
+
+/** The secret of this name or ARN, in the account and region of the environment. */
+export function secretsManagerOf(secretId: string): SecretStore {
+  return new SecretsManagerSecrets({ client: new SecretsManagerClient(), secretId });
+}
 
 /** Secrets in one JSON secret of AWS Secrets Manager. */
 export class SecretsManagerSecrets implements SecretStore {

@@ -71,13 +71,17 @@ async function feedVerb(options: FeedArguments, session: Session): Promise<numbe
   const progress = new Progress('feed');
   const [{ feed }, { makeKinesisClient }] = await Promise.all([import('../feed.ts'), import('../../adapters/tape/kinesis-client.ts')]);
   const client = makeKinesisClient();
+  let hasBegun = false;
   try {
     const result = await feed({
       pipeline,
       client,
       streamName,
       stateFolder,
-      openSource: (stateOf) => openWithState(options.feed, options.input, stateOf),
+      openSource: (stateOf) => {
+        hasBegun = true;
+        return openWithState(options.feed, options.input, stateOf);
+      },
       filter,
       flushEveryMs,
       takeQuarantined: (lines) => outputs.writeQuarantined(lines),
@@ -86,8 +90,11 @@ async function feedVerb(options: FeedArguments, session: Session): Promise<numbe
     });
     progress.clear();
     return report(result, { ...options, state: stateFolder }, session);
-  } finally {
+  } catch (error) {
     progress.clear();
+    if (hasBegun) session.stderr.write(`feed: what was read is kept in "${stateFolder}"; the same command goes on from there\n`);
+    throw error;
+  } finally {
     outputs.close();
     client.destroy();
   }

@@ -36,6 +36,21 @@ describe('tapeline feed', () => {
     expect(stderr).toMatch(/feed: stopped at event time .* after 1 trades; all of it is in the stream; the same command goes on from here/);
   });
 
+  it.each(['a new folder', 'a known folder'])('is alone in its folder: %s', async (name) => {
+    const options = { cwd: folder, env: kinesis.env };
+    const args = ['feed', '--stream', 'tape', '--state', 'alone'];
+    const { child, ended } = start(args, options);
+    await sleep(2_000);
+    const second = await tapeline(args, { ...options, input: '' });
+    expect([name, second.exitCode, second.stderr]).toEqual([
+      name,
+      1,
+      expect.stringMatching(/"alone\/outgoing.sqlite" is in use by another run/),
+    ]);
+    child.kill('SIGTERM');
+    expect((await ended).exitCode).toBe(130);
+  });
+
   it('writes what is no trade to a file, and says so with its exit code', async () => {
     const args = ['feed', '--stream', 'tape', '--state', 'strict', '--quarantine', 'bad.ndjson', '--strict', '--json'];
     const { exitCode, stdout } = await tapeline(args, { cwd: folder, env: kinesis.env, input: `${tradeOf(1_704_205_800_000)}\n{}\n` });

@@ -80,6 +80,19 @@ describe('the tape', () => {
     tape.close();
   });
 
+  it('takes off what is safe elsewhere, and never gives its numbers again, also when it is opened anew', () => {
+    const file = newFile();
+    const tape = new SqliteTape(file);
+    const numbers = tape.append([recordOf('one'), recordOf('two'), recordOf('three')], [], []).map(({ sequenceNumber }) => sequenceNumber);
+    tape.remove(numbers.slice(1));
+    expect(tape.read('shard-0', '', all).map(({ data }) => Buffer.from(data).toString())).toEqual(['one']);
+    tape.close();
+    const again = new SqliteTape(file);
+    const [next] = again.append([recordOf('four')], [], []);
+    expect(isAfter(next?.sequenceNumber ?? '', numbers.at(-1) ?? '')).toBe(true);
+    again.close();
+  });
+
   it('knows where it ends', () => {
     const tape = new SqliteTape(newFile());
     expect([tape.lastSequenceNumber(), tape.shardIds()]).toEqual(['', []]);

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { bundlesOf, removeFolders, type Synthesised, synthesisePipeline } from '../test/lib/synth.ts';
-import { defineTapeline } from '../core/config.ts';
+import { defineTapeline, webhook } from '../core/config.ts';
 import { fullEvents, packedEvents, packedRecords } from './consumer.ts';
 import { makeMarket } from './market.ts';
 import { medianOf } from './race.ts';
@@ -15,6 +15,8 @@ import type { Measure, Suite } from './suite.ts';
 
 const run = promisify(execFile);
 const loadsMin = 9;
+/** With every function that there is. */
+const config = defineTapeline({ calendar: 'us-equities', deliver: [webhook({ url: 'https://example.com/hooks' })] });
 
 /** What is uploaded, in a process of its own for each measure, as Lambda would start it. */
 export const bundles: Suite = {
@@ -22,7 +24,7 @@ export const bundles: Suite = {
   summary: 'the functions as they are deployed: size, time to load, memory of the consumer',
   run: async ({ rounds, progress }) => {
     try {
-      const stack = synthesisePipeline({ config: defineTapeline({ calendar: 'us-equities' }) }, { bundles: true, checks: false });
+      const stack = synthesisePipeline({ config }, { bundles: true, checks: false });
       const measures: Measure[] = [];
       for (const [name, file] of bundlesOf(stack)) {
         progress(`loading ${name}`);

@@ -2,27 +2,35 @@ import { execFile } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { defineTapeline, webhook } from '../../core/config.ts';
 import { bundlesOf, removeFolders, synthesisePipeline } from './synth.ts';
 
 const run = promisify(execFile);
 const bytesMax = 500_000;
 
-/** The two bundles, as they are uploaded. */
+/** As they are uploaded. */
+let all: ReadonlyMap<string, string>;
 let bundles: { readonly consume: string; readonly publish: string };
 
 beforeAll(() => {
-  const files = bundlesOf(synthesisePipeline({}, { bundles: true, checks: false }));
-  bundles = { consume: files.get('consume') as string, publish: files.get('publish') as string };
+  const config = defineTapeline({ calendar: 'us-equities', deliver: [webhook({ url: 'https://example.com/hooks' })] });
+  all = bundlesOf(synthesisePipeline({ config }, { bundles: true, checks: false }));
+  bundles = { consume: all.get('consume') as string, publish: all.get('publish') as string };
 });
 afterAll(removeFolders);
 
-describe.each(['consume', 'publish'] as const)('the bundle of %s', (name) => {
+describe('every bundle', () => {
   it('is below 500 KB, with its source map beside it', () => {
-    expect(statSync(bundles[name]).size).toBeLessThan(bytesMax);
-    expect(statSync(`${bundles[name]}.map`).size).toBeGreaterThan(0);
-    expect(readFileSync(bundles[name], 'utf8').trimEnd().slice(-100)).toContain('//# sourceMappingURL=index.mjs.map');
+    expect(all.size).toBeGreaterThan(3);
+    for (const [name, file] of all) {
+      expect(statSync(file).size, name).toBeLessThan(bytesMax);
+      expect(statSync(`${file}.map`).size, name).toBeGreaterThan(0);
+      expect(readFileSync(file, 'utf8').trimEnd().slice(-100)).toContain('//# sourceMappingURL=index.mjs.map');
+    }
   });
+});
 
+describe.each(['consume', 'publish'] as const)('the bundle of %s', (name) => {
   it('handles a batch without records by itself, as Lambda runs it', async () => {
     const { answer, log } = await invoke(name, { Records: [] }, environmentOf[name]);
     expect(answer).toEqual(name === 'consume' ? { state: { buckets: {} }, batchItemFailures: [] } : { batchItemFailures: [] });

@@ -54,20 +54,20 @@ export class HttpSender {
   async post(post: Post, signal: AbortSignal): Promise<HttpAnswer> {
     const checked = this.#guard.checkUrl(post.url);
     if (!checked.ok) return { kind: 'refused', reason: checked.reason };
-    const timeout = AbortSignal.timeout(this.#timeoutMs);
-    for (let attempt = 1; ; attempt++) {
-      const connection = { isReused: false };
-      try {
-        const response = await this.#answerTo(checked.url, post, AbortSignal.any([signal, timeout]), connection);
-        const { statusCode = 0, headers } = response;
-        return { kind: 'answered', status: statusCode, retryAfter: headers['retry-after'], body: await beginningOf(response) };
-      } catch (error) {
-        signal.throwIfAborted();
-        if (timeout.aborted) return { kind: 'failed', reason: `no answer within ${this.#timeoutMs} ms` };
-        // The receiver closed an idle connection just when it was used again. Should it have seen the request, it knows the id.
-        if (connection.isReused && attempt < freshAttemptsMax) continue;
-        return failureOf(error);
-      }
+    // Signals that are made for a time or of others leave a timer behind for as long, and there are thousands of posts a second.
+    const ending = new AbortController();
+    const end = () => ending.abort();
+    const timer = setTimeout(end, this.#timeoutMs);
+    signal.addEventListener('abort', end);
+    try {
+      signal.throwIfAborted();
+      return await this.#attempt(checked.url, post, ending.signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      return ending.signal.aborted ? { kind: 'failed', reason: `no answer within ${this.#timeoutMs} ms` } : failureOf(error);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
     }
   }
 
@@ -78,6 +78,20 @@ export class HttpSender {
 
   close(): void {
     for (const agent of Object.values(this.#agents)) agent.destroy();
+  }
+
+  async #attempt(url: URL, post: Post, signal: AbortSignal): Promise<HttpAnswer> {
+    for (let attempt = 1; ; attempt++) {
+      const connection = { isReused: false };
+      try {
+        const response = await this.#answerTo(url, post, signal, connection);
+        const { statusCode = 0, headers } = response;
+        return { kind: 'answered', status: statusCode, retryAfter: headers['retry-after'], body: await beginningOf(response) };
+      } catch (error) {
+        // The receiver closed an idle connection just when it was used again. Should it have seen the request, it knows the id.
+        if (!connection.isReused || signal.aborted || attempt === freshAttemptsMax) throw error;
+      }
+    }
   }
 
   #answerTo(url: URL, post: Post, signal: AbortSignal, connection: { isReused: boolean }): Promise<IncomingMessage> {

@@ -1,68 +1,65 @@
 import { existsSync } from 'node:fs';
 import { disable, requeueAll, resume } from '../adapters/delivery/repairs.ts';
 import { SqliteDeliveries } from '../adapters/delivery/sqlite.ts';
-import type { DeadLetter, DeliveryCounts, WaitingLane } from '../adapters/delivery/store.ts';
+import type { DeliveryStore } from '../adapters/delivery/store.ts';
 import { StateInUse } from '../adapters/stores/errors.ts';
 import { SqliteCheckpoints } from '../adapters/stores/sqlite.ts';
 import { ConfigError } from '../core/config.ts';
-import type { Endpoint } from '../core/delivery.ts';
+import { cloudEndpointsOf, type Endpoint } from '../core/delivery.ts';
 import { batchOf } from '../core/delivery-lane.ts';
-import type { EndpointState } from '../core/endpoint-state.ts';
 import { nearestOf } from '../core/nearest.ts';
+import { deliveriesText, type EndpointReport } from './deliveries-text.ts';
 import { Delivering } from './delivering.ts';
 import { exitCodes } from './exit.ts';
 import { endpointsFor, numberOf } from './options.ts';
 import { countText } from './progress.ts';
-import { formatTable } from './query-table.ts';
 import { checkpointsPath, deliveriesPath } from './state-folder.ts';
 import type { Session } from './verbs/session.ts';
 
-export type DeliveriesOptions = { readonly state: string; readonly config?: string; readonly json?: boolean };
-
-type EndpointReport = DeliveryCounts & {
-  readonly endpoint: string;
-  /** As the config has it; null when the config has it no more, and nothing is sent. */
-  readonly kind: Endpoint['kind'] | null;
-  readonly state: EndpointState;
-  readonly waiting: readonly WaitingLane[];
-  readonly deadLetters: readonly DeadLetter[];
+export type DeliveriesOptions = {
+  readonly state: string;
+  /** Of a deployment, instead of a state folder. */
+  readonly table?: string;
+  readonly config?: string;
+  readonly json?: boolean;
 };
 
 /** Endpoints, what waits for them and what was given up. */
 export function listDeliveries(options: DeliveriesOptions & { readonly limit: string }, session: Session): Promise<number> {
-  return withStore(options, async (store, endpoints) => {
+  return withDeliveries(options, async ({ store, endpoints }) => {
     const limit = numberOf('--limit', options.limit);
     const names = await namesOf(store, endpoints);
     const reports = await Promise.all(names.map((name) => reportOf(store, name, endpoints, limit)));
-    session.stdout.write(options.json ? `${JSON.stringify({ endpoints: reports })}\n` : textOf(reports, session));
+    session.stdout.write(options.json ? `${JSON.stringify({ endpoints: reports })}\n` : deliveriesText(reports, session));
     return exitCodes.done;
   });
 }
 
-/** Puts dead letters back, and sends them where no run does. */
+/** Puts dead letters back, and has them sent. */
 export function retryDeliveries(name: string | undefined, options: DeliveriesOptions, session: Session): Promise<number> {
-  return withStore(options, async (store, endpoints) => {
-    const chosen = name === undefined ? endpoints : [await endpointNamed(name, store, endpoints)];
+  return withDeliveries(options, async (deliveries) => {
+    const { store, endpoints } = deliveries;
+    const chosen = name === undefined ? endpoints : [await endpointNamed(name, deliveries)];
     const nowMs = Date.now();
     let requeued = 0;
     for (const endpoint of chosen) requeued += await requeueAll(store, endpoint.name, { batch: batchOf(endpoint), nowMs });
-    return sendAndTell(`${countText(requeued)} signals of dead letters are to be sent again`, chosen, options, session, store, {
-      requeued,
-    });
+    const what = `${countText(requeued)} signals of dead letters are to be sent again`;
+    return send(what, { requeued }, chosen, deliveries, options, session);
   });
 }
 
 export function resumeEndpoint(name: string, options: DeliveriesOptions, session: Session): Promise<number> {
-  return withStore(options, async (store, endpoints) => {
-    const endpoint = await endpointNamed(name, store, endpoints);
-    await resume(store, name, Date.now());
-    return sendAndTell(`"${name}" is resumed`, [endpoint], options, session, store, {});
+  return withDeliveries(options, async (deliveries) => {
+    const endpoint = await endpointNamed(name, deliveries);
+    await resume(deliveries.store, name, Date.now());
+    return send(`"${name}" is resumed`, {}, [endpoint], deliveries, options, session);
   });
 }
 
 export function disableEndpoint(name: string, options: DeliveriesOptions, session: Session): Promise<number> {
-  return withStore(options, async (store, endpoints) => {
-    await endpointNamed(name, store, endpoints);
+  return withDeliveries(options, async (deliveries) => {
+    const { store } = deliveries;
+    await endpointNamed(name, deliveries);
     await disable(store, name, Date.now());
     const state = await store.endpointState(name);
     const { pending } = await store.countsOf(name);
@@ -72,78 +69,88 @@ export function disableEndpoint(name: string, options: DeliveriesOptions, sessio
   });
 }
 
-type Store = SqliteDeliveries;
-type Columns = Readonly<Record<string, 'VARCHAR' | 'INTEGER'>>;
+/** Those of a state folder, or of a deployment. */
+type Deliveries = {
+  readonly store: DeliveryStore;
+  readonly endpoints: readonly Endpoint[];
+  /** Has what is due now sent: by this command, if nobody else does. */
+  readonly send: (endpoints: readonly Endpoint[], signal: AbortSignal) => Promise<'this command' | 'the run' | 'the deployment'>;
+};
 
-async function withStore(
-  { state, config }: DeliveriesOptions,
-  use: (store: Store, endpoints: readonly Endpoint[]) => Promise<number>,
-): Promise<number> {
+async function withDeliveries(options: DeliveriesOptions, use: (deliveries: Deliveries) => Promise<number>): Promise<number> {
+  const { state, config, table } = options;
   const endpoints = await endpointsFor(config === undefined ? {} : { config });
+  if (table !== undefined) {
+    const { deliveriesOf } = await import('../adapters/delivery/dynamodb.ts');
+    return use({ store: deliveriesOf(table), endpoints: cloudEndpointsOf({ deliver: endpoints }), send: async () => 'the deployment' });
+  }
   if (!existsSync(deliveriesPath(state)))
     throw new ConfigError(`there are no deliveries in "${state}": name the folder of a run that delivers with --state`);
   const store = new SqliteDeliveries(deliveriesPath(state));
   try {
-    return await use(store, endpoints);
+    return await use({ store, endpoints, send: (chosen, signal) => sendFrom(state, chosen, signal) });
   } finally {
     store.close();
   }
 }
 
-async function namesOf(store: Store, endpoints: readonly Endpoint[]): Promise<string[]> {
-  return [...new Set([...endpoints.map(({ name }) => name), ...(await store.endpoints())])];
-}
-
-async function endpointNamed(name: string, store: Store, endpoints: readonly Endpoint[]): Promise<Endpoint> {
-  const endpoint = endpoints.find((each) => each.name === name);
-  if (endpoint !== undefined) return endpoint;
-  const names = await namesOf(store, endpoints);
-  if (names.includes(name)) throw new ConfigError(`the config has no endpoint "${name}" any more: put it back under this name`);
-  throw new ConfigError(`there is no endpoint "${name}"; did you mean "${nearestOf(name, names) ?? ''}"?`);
-}
-
-/** A run that is under way sees what has changed and sends; without one, this command does. */
-async function sendAndTell(
-  what: string,
-  endpoints: readonly Endpoint[],
-  { state, json }: DeliveriesOptions,
-  session: Session,
-  store: Store,
-  facts: object,
-): Promise<number> {
-  const isSentByRun = await isSending(state, async () => {
-    session.stderr.write(`deliveries: ${what}; sending\n`);
-    const delivering = await Delivering.open(endpoints, state);
-    await delivering.finish(session.signal).finally(() => delivering.close());
-  });
-  if (isSentByRun) session.stderr.write(`deliveries: ${what}; the run that uses "${state}" sends\n`);
-  const reports = await Promise.all(endpoints.map(({ name }) => reportOf(store, name, endpoints, 1)));
-  for (const { endpoint, pending, dead, state: now, waiting } of reports) {
-    const why = now.kind === 'healthy' ? waiting[0]?.reason : now.reason;
-    session.stderr.write(
-      `deliveries: "${endpoint}": ${countText(pending)} signals wait, ${countText(dead)} are dead letters${why ? ` (${why})` : ''}\n`,
-    );
-  }
-  const counts = reports.map(({ endpoint, pending, dead, delivered }) => ({ endpoint, pending, dead, delivered }));
-  if (json) session.stdout.write(`${JSON.stringify({ ...facts, isSentByRun, endpoints: counts })}\n`);
-  if (session.signal.aborted) return exitCodes.interrupted;
-  return isSentByRun || reports.every(({ pending, dead }) => pending + dead === 0) ? exitCodes.done : exitCodes.failed;
-}
-
-/** Whether a run holds the state folder; if none does, `send` has it for itself meanwhile. */
-async function isSending(state: string, send: () => Promise<void>): Promise<boolean> {
+/** A run that holds the state folder sees what has changed and sends; if none does, this has it for itself meanwhile. */
+async function sendFrom(state: string, endpoints: readonly Endpoint[], signal: AbortSignal): Promise<'this command' | 'the run'> {
   let held: SqliteCheckpoints;
   try {
     held = new SqliteCheckpoints(checkpointsPath(state), { waitMs: 0 });
   } catch (error) {
-    if (error instanceof StateInUse) return true;
+    if (error instanceof StateInUse) return 'the run';
     throw error;
   }
-  await send().finally(() => held.close());
-  return false;
+  try {
+    const delivering = await Delivering.open(endpoints, state);
+    await delivering.finish(signal).finally(() => delivering.close());
+    return 'this command';
+  } finally {
+    held.close();
+  }
 }
 
-async function reportOf(store: Store, endpoint: string, endpoints: readonly Endpoint[], limit: number): Promise<EndpointReport> {
+async function namesOf(store: DeliveryStore, endpoints: readonly Endpoint[]): Promise<string[]> {
+  return [...new Set([...endpoints.map(({ name }) => name), ...(await store.endpoints())])];
+}
+
+async function endpointNamed(name: string, { store, endpoints }: Deliveries): Promise<Endpoint> {
+  const endpoint = endpoints.find((each) => each.name === name);
+  if (endpoint !== undefined) return endpoint;
+  const names = await namesOf(store, endpoints);
+  if (names.includes(name)) throw new ConfigError(`the config has no endpoint "${name}" any more: put it back under this name`);
+  const nearest = nearestOf(name, names);
+  const hint = nearest === undefined ? 'the config has none under deliver' : `did you mean "${nearest}"?`;
+  throw new ConfigError(`there is no endpoint "${name}"; ${hint}`);
+}
+
+async function send(
+  what: string,
+  facts: object,
+  endpoints: readonly Endpoint[],
+  deliveries: Deliveries,
+  { json }: DeliveriesOptions,
+  session: Session,
+): Promise<number> {
+  session.stderr.write(`deliveries: ${what}\n`);
+  const sentBy = await deliveries.send(endpoints, session.signal);
+  const reports = await Promise.all(endpoints.map(({ name }) => reportOf(deliveries.store, name, endpoints, 1)));
+  for (const { endpoint, pending, dead, state, waiting } of reports) {
+    const why = state.kind === 'healthy' ? waiting[0]?.reason : state.reason;
+    const counts = `${countText(pending)} signals wait, ${countText(dead)} are dead letters`;
+    session.stderr.write(`deliveries: "${endpoint}": ${counts}${why === undefined ? '' : ` (${why})`}\n`);
+  }
+  if (sentBy !== 'this command') session.stderr.write(`deliveries: ${sentBy} sends what waits\n`);
+  const counts = reports.map(({ endpoint, pending, dead, delivered }) => ({ endpoint, pending, dead, delivered }));
+  if (json) session.stdout.write(`${JSON.stringify({ ...facts, sentBy, endpoints: counts })}\n`);
+  if (session.signal.aborted) return exitCodes.interrupted;
+  const isAllSent = reports.every(({ pending, dead }) => pending + dead === 0);
+  return isAllSent || sentBy !== 'this command' ? exitCodes.done : exitCodes.failed;
+}
+
+async function reportOf(store: DeliveryStore, endpoint: string, endpoints: readonly Endpoint[], limit: number): Promise<EndpointReport> {
   return {
     endpoint,
     kind: endpoints.find(({ name }) => name === endpoint)?.kind ?? null,
@@ -152,83 +159,4 @@ async function reportOf(store: Store, endpoint: string, endpoints: readonly Endp
     waiting: await store.waitingLanes(endpoint, limit),
     deadLetters: await store.deadLetters(endpoint, limit),
   };
-}
-
-function textOf(reports: readonly EndpointReport[], { stdout }: Session): string {
-  if (reports.length === 0) return 'there are no endpoints: name some in the config under deliver\n';
-  const table = (columns: Columns, rows: readonly unknown[][]) =>
-    formatTable(
-      { columns: Object.entries(columns).map(([name, type]) => ({ name, type })), rows: rows as unknown[][] },
-      { width: stdout.columns ?? 160, colour: stdout.isTTY === true },
-    );
-  const endpoints = table(
-    {
-      endpoint: 'VARCHAR',
-      kind: 'VARCHAR',
-      state: 'VARCHAR',
-      delivered: 'INTEGER',
-      waiting: 'INTEGER',
-      dead: 'INTEGER',
-      dropped: 'INTEGER',
-    },
-    reports.map(({ endpoint, kind, state, delivered, pending, dead, dropped }) => [
-      endpoint,
-      kind ?? 'not in the config',
-      stateText(state),
-      delivered,
-      pending,
-      dead,
-      dropped,
-    ]),
-  );
-  const waiting = reports.flatMap(({ endpoint, waiting: lanes }) =>
-    lanes.map(({ lane, signals, attempts, dueAtMs, reason }) => [
-      endpoint,
-      laneText(lane),
-      signals,
-      attempts,
-      timeText(dueAtMs),
-      reason ?? '',
-    ]),
-  );
-  const dead = reports.flatMap(({ endpoint, deadLetters }) =>
-    deadLetters.map(({ deliveryId, attempts, diedAtMs, reason }) => [endpoint, deliveryId, attempts, timeText(diedAtMs), reason]),
-  );
-  const waitingColumns: Columns = {
-    'waits for': 'VARCHAR',
-    symbol: 'VARCHAR',
-    signals: 'INTEGER',
-    attempts: 'INTEGER',
-    next: 'VARCHAR',
-    'last reason': 'VARCHAR',
-  };
-  const deadColumns: Columns = {
-    'dead letter of': 'VARCHAR',
-    delivery: 'VARCHAR',
-    attempts: 'INTEGER',
-    since: 'VARCHAR',
-    reason: 'VARCHAR',
-  };
-  return [endpoints, waiting.length > 0 ? table(waitingColumns, waiting) : '', dead.length > 0 ? table(deadColumns, dead) : '']
-    .filter((part) => part !== '')
-    .join('\n');
-}
-
-function stateText(state: EndpointState): string {
-  switch (state.kind) {
-    case 'healthy':
-      return 'healthy';
-    case 'failing':
-      return `failing ${countText(state.failures)} times since ${timeText(state.sinceMs)}: ${state.reason}`;
-    case 'disabled':
-      return `disabled since ${timeText(state.sinceMs)} (${state.cause}): ${state.reason}`;
-  }
-}
-
-function laneText(lane: string): string {
-  return lane === '*' ? 'all, in batches' : lane.slice(1);
-}
-
-function timeText(timeMs: number): string {
-  return new Date(timeMs).toISOString().slice(0, 19).replace('T', ' ');
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import {
   type CancellationReason,
   ConditionalCheckFailedException,
-  type DynamoDBClient,
+  DynamoDBClient,
   GetItemCommand,
   paginateQuery,
   PutItemCommand,
@@ -59,6 +59,11 @@ export type DynamoDbDeliveriesOptions = {
   readonly client: DynamoDBClient;
   readonly tableName: string;
 };
+
+/** The deliveries of this table, in the account and region of the environment. */
+export function deliveriesOf(tableName: string): DynamoDbDeliveries {
+  return new DynamoDbDeliveries({ client: new DynamoDBClient(), tableName });
+}
 
 /** The table did not answer, or refused: its name, its rights or its shape are not what deliveries need. */
 export class DeliveriesUnavailable extends TapelineError {

@@ -57,6 +57,7 @@ export function addDeliveries(program: Command, session: Session): void {
 function withState(command: Command): Command {
   return command
     .option('--state <dir>', 'the state folder', defaultStateFolder)
+    .option('--table <name>', 'of a deployment instead: its output DeliveryTable')
     .option('--config <file>', 'the config (default: tapeline.config.ts here, else the one that comes with Tapeline)')
     .option('--json', 'print one JSON document')
     .exitOverride();

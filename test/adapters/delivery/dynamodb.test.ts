@@ -1,18 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { Dispatcher } from '../../../adapters/delivery/dispatcher.ts';
-import { DynamoDbDeliveries } from '../../../adapters/delivery/dynamodb.ts';
+import { deliveriesOf, DynamoDbDeliveries } from '../../../adapters/delivery/dynamodb.ts';
 import type { Attempt, Outcome } from '../../../adapters/delivery/sender.ts';
 import { webhook } from '../../../core/delivery.ts';
 import { startDynamoDbLocal } from '../../aws/dynamodb-local.ts';
-import { clientOf, makeDeliveryTable } from '../../aws/table.ts';
+import { account, clientOf, makeDeliveryTable } from '../../aws/table.ts';
 import { deliveryStoreContract } from './contract.ts';
 import { signalOf } from './signals.ts';
 
 const local = await startDynamoDbLocal();
 
 describe.skipIf(local.kind === 'missing')('DynamoDB', () => {
-  const client = clientOf(local.kind === 'running' ? local.endpoint : '');
+  const endpoint = local.kind === 'running' ? local.endpoint : '';
+  const client = clientOf(endpoint);
   afterAll(() => {
     client.destroy();
     if (local.kind === 'running') local.stop();
@@ -21,7 +22,11 @@ describe.skipIf(local.kind === 'missing')('DynamoDB', () => {
   const open = async () => {
     const tableName = `deliveries-${randomUUID()}`;
     await makeDeliveryTable(client, tableName);
-    return { store: new DynamoDbDeliveries({ client, tableName }), reopen: async () => new DynamoDbDeliveries({ client, tableName }) };
+    return {
+      tableName,
+      store: new DynamoDbDeliveries({ client, tableName }),
+      reopen: async () => new DynamoDbDeliveries({ client, tableName }),
+    };
   };
 
   deliveryStoreContract('DynamoDB', open, { numRuns: 8 });
@@ -59,6 +64,16 @@ describe.skipIf(local.kind === 'missing')('DynamoDB', () => {
     expect(arrived).toHaveLength(100);
     expect(await store.waitingLanes('example-com', 9)).toEqual([]);
     await Promise.all(dispatchers.map((dispatcher) => dispatcher.stop({ graceMs: 0 })));
+  });
+
+  it('is found by its name alone, in the account and region of the environment', async () => {
+    const { store, tableName } = await open();
+    await store.drop('hooks', [signalOf('IBM', 0)], 0);
+    const { accessKeyId, secretAccessKey } = account.credentials;
+    const environment = { AWS_REGION: account.region, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+    for (const [name, value] of Object.entries({ ...environment, AWS_ENDPOINT_URL: endpoint })) vi.stubEnv(name, value);
+    expect(await deliveriesOf(tableName).countsOf('hooks')).toMatchObject({ dropped: 1 });
+    vi.unstubAllEnvs();
   });
 
   it('says that a table is not there', async () => {

@@ -3,7 +3,7 @@ import { shortText } from '../adapters/delivery/short-text.ts';
 import { checkSigningSecret } from '../adapters/delivery/standard-webhooks.ts';
 import { ConfigError } from '../core/config.ts';
 import { exitCodes } from './exit.ts';
-import { failureOf, type Heard, listen } from './listen.ts';
+import { failureOf, type Heard, listen, type ListenOptions } from './listen.ts';
 import { numberOf } from './options.ts';
 import { secretsPath } from './state-folder.ts';
 import type { Session } from './verbs/session.ts';
@@ -36,7 +36,7 @@ export async function listenCommand(args: ListenArguments, session: Session, env
       if (heard.kind === 'received' && ++received >= wanted) isEnough.resolve();
     },
   });
-  const how = secrets.length === 0 ? 'without looking at signatures (give --name or --secret)' : 'verifying signatures';
+  const how = secrets === undefined ? 'without looking at signatures (give --name or --secret)' : 'verifying signatures';
   stderr.write(`listen: ${listener.url}, ${how}; Ctrl-C ends\n`);
   signal.addEventListener('abort', () => isEnough.resolve());
   if (!signal.aborted) await isEnough.promise;
@@ -44,15 +44,16 @@ export async function listenCommand(args: ListenArguments, session: Session, env
   return signal.aborted && !session.isReaderGone() ? exitCodes.interrupted : exitCodes.done;
 }
 
-async function secretsOf({ secret, name, state }: ListenArguments, env: NodeJS.ProcessEnv): Promise<readonly string[]> {
-  const given = secret ?? env['TAPELINE_WEBHOOK_SECRET'];
+/** What deliveries are verified with; undefined when nothing is given. */
+async function secretsOf({ secret, name, state }: ListenArguments, env: NodeJS.ProcessEnv): Promise<ListenOptions['secrets']> {
+  const given = secret ?? (name === undefined ? env['TAPELINE_WEBHOOK_SECRET'] : undefined);
   if (given !== undefined) {
     checkSigningSecret(given);
-    return [given];
+    return async () => [given];
   }
-  if (name === undefined) return [];
-  const secrets = await new SecretsFile(secretsPath(state)).read(name);
-  if (secrets.length > 0) return secrets;
+  if (name === undefined) return undefined;
+  const store = new SecretsFile(secretsPath(state));
+  if ((await store.read(name)).length > 0) return () => store.read(name);
   throw new ConfigError(`there is no secret for "${name}" in "${state}": make one with "tapeline webhook secret ${name}"`);
 }
 

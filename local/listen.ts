@@ -8,8 +8,8 @@ import { nearestOf } from '../core/nearest.ts';
 export type ListenOptions = {
   /** 0 for any that is free. */
   readonly port: number;
-  /** Any of them may have signed. With none, signatures are not looked at. */
-  readonly secrets: readonly string[];
+  /** Asked at each delivery, so that a rotation is followed; any of them may have signed. @default signatures are not looked at */
+  readonly secrets?: (() => Promise<readonly string[]>) | undefined;
   /** How to answer instead of taking a delivery; see `failureOf`. */
   readonly fail?: Failure | undefined;
   /** How many deliveries fail before they are taken. @default all */
@@ -38,7 +38,9 @@ const endWithinMs = 200;
 /** A receiver on this machine: verifies, drops repeats by id, answers at once, or fails as it is told to. */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const receiver = new Receiver(options);
-  const server = createServer({ requestTimeout: 30_000 }, (request, response) => receiver.answer(request, response));
+  const server = createServer({ requestTimeout: 30_000 }, (request, response) =>
+    receiver.answer(request, response).catch((error: Error) => response.destroy(error)),
+  );
   await listening(server, options.port);
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
@@ -103,17 +105,17 @@ class Receiver {
       response.destroy();
       return;
     }
-    const heard = this.#judge(request, body);
+    const heard = await this.#judge(request, body);
     this.#options.onHeard(heard);
     if (heard.kind === 'failed') this.#options.fail?.(response);
     else if (heard.kind === 'refused') response.writeHead(401).end(heard.reason);
     else response.writeHead(204).end();
   }
 
-  #judge({ headers }: IncomingMessage, body: Buffer): Heard {
+  async #judge({ headers }: IncomingMessage, body: Buffer): Promise<Heard> {
     const { secrets, fail, failTimes = Number.POSITIVE_INFINITY } = this.#options;
-    const isVerified = secrets.length > 0;
-    const verdict = isVerified ? verifyWebhook({ headers, body, secrets, nowMs: Date.now() }) : undefined;
+    const isVerified = secrets !== undefined;
+    const verdict = isVerified ? verifyWebhook({ headers, body, secrets: await secrets(), nowMs: Date.now() }) : undefined;
     if (verdict?.ok === false) return { kind: 'refused', reason: verdict.reason };
     const id = String(headers['webhook-id'] ?? '');
     if (fail !== undefined && this.#failed < failTimes) {

@@ -42,7 +42,7 @@ describe('a receiver on this machine', () => {
 
   async function hearing(options: Partial<ListenOptions>, windows: readonly number[]) {
     const heard: Heard[] = [];
-    const listener = await listen({ port: 0, secrets: [secret], onHeard: (each) => heard.push(each), ...options });
+    const listener = await listen({ port: 0, secrets: async () => [secret], onHeard: (each) => heard.push(each), ...options });
     const outcomes = [];
     try {
       for (const window of windows) {
@@ -69,9 +69,15 @@ describe('a receiver on this machine', () => {
   });
 
   it('refuses what another has signed, and says nothing of verification where it was given no secret', async () => {
-    const refused = await hearing({ secrets: [newSigningSecret()] }, [0]);
+    const refused = await hearing({ secrets: async () => [newSigningSecret()] }, [0]);
     expect(refused).toMatchObject({ heard: [{ kind: 'refused', reason: 'signature-wrong' }], outcomes: [{ kind: 'failed', status: 401 }] });
-    expect(await hearing({ secrets: [] }, [0])).toMatchObject({ heard: [{ kind: 'received', isVerified: false }] });
+    expect(await hearing({ secrets: undefined }, [0])).toMatchObject({ heard: [{ kind: 'received', isVerified: false }] });
+  });
+
+  it('follows its secrets while they rotate', async () => {
+    const turns = [[newSigningSecret()], [newSigningSecret(), secret], [secret]];
+    const { heard } = await hearing({ secrets: async () => turns.shift() ?? [] }, [0, 0, 1, 2]);
+    expect(heard.map(({ kind }) => kind)).toEqual(['refused', 'received', 'received', 'refused']);
   });
 
   it('fails so many times as it is told to, and has received nothing then', async () => {
@@ -100,7 +106,7 @@ describe('a receiver on this machine', () => {
   });
 
   it('has no answer for what is no delivery', async () => {
-    const listener = await listen({ port: 0, secrets: [], onHeard: () => expect.unreachable() });
+    const listener = await listen({ port: 0, onHeard: () => expect.unreachable() });
     expect((await fetch(listener.url)).status).toBe(405);
     await expect(fetch(listener.url, { method: 'POST', body: 'x'.repeat(1_100_000) })).rejects.toThrow();
     await listener.close();
@@ -188,7 +194,7 @@ describe('webhook', () => {
       stdout: expect.stringMatching(/^hooks: failed: .*ECONNREFUSED.*ms\n$/),
     });
     const heard: Heard[] = [];
-    const listener = await listen({ port: 0, secrets: saved('e').hooks, onHeard: (each) => heard.push(each) });
+    const listener = await listen({ port: 0, secrets: async () => saved('e').hooks, onHeard: (each) => heard.push(each) });
     const { exitCode, stdout } = await ping(listener.url, { ...at('e'), name: 'hooks', json: true });
     await listener.close();
     expect([exitCode, JSON.parse(stdout)]).toEqual([

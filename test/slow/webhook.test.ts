@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, describe, expect, it } from 'vitest';
-import { start, tapeline } from '../local/tapeline.ts';
+import { root } from '../house/project.ts';
+import { type Ended, start, tapeline } from '../local/tapeline.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tapeline-webhook-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -43,6 +44,34 @@ describe('webhooks on the command line', () => {
       0,
       { kind: 'received', isVerified: true, events: [{ type: 'tapeline.ping.v1' }] },
     ]);
+  });
+
+  it('no secret is in anything that is printed or written, but for the file of secrets', async () => {
+    const token = 'hunter2-hunter2-hunter2';
+    const addresses = { chat: `http://127.0.0.1:9/services/${token}`, broken: token };
+    writeFileSync(
+      join(folder, 'tapeline.config.ts'),
+      `import { defineTapeline, slack, webhook } from '${root}/core/config.ts';
+import emaCross from '${root}/strategies/ema-cross.ts';
+export default defineTapeline({ strategies: [emaCross], deliver: [
+  slack({ name: 'chat' }), slack({ name: 'broken' }), webhook({ name: 'hooks', url: 'http://127.0.0.1:9/' }),
+] });\n`,
+    );
+    const said: Ended[] = [];
+    for (const [name, address] of Object.entries(addresses)) said.push(await cli(`webhook secret ${name} --set --state s --json`, address));
+    const signing = (await cli('webhook secret hooks --state s')).stdout.trim();
+    said.push(await cli('simulate --symbols 20 --rate 20 --seconds 3600 --output trades.ndjson'));
+    said.push(
+      await cli('run --input trades.ndjson --state s --json'),
+      await cli('deliveries --state s --json'),
+      await cli('deliveries --state s'),
+    );
+    for (const name of ['chat', 'broken', 'hooks']) said.push(await cli(`webhook ping ${name} --state s`));
+    expect(said.map(({ stdout, stderr }) => stdout + stderr).join('')).toContain('ECONNREFUSED');
+    const isTold = (text: string) => [token, signing, signing.slice('whsec_'.length)].some((secret) => text.includes(secret));
+    expect(said.filter(({ stdout, stderr }) => isTold(stdout + stderr))).toEqual([]);
+    const files = readdirSync(join(folder, 's')).filter((name) => isTold(readFileSync(join(folder, 's', name), 'latin1')));
+    expect(files).toEqual(['secrets.json']);
   });
 
   it('a listener ends by Ctrl-C', async () => {

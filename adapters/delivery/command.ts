@@ -15,11 +15,12 @@ const killAfterMs = 1_000;
 const keptCharacters = 1_000;
 
 /**
- * Starts a program, gives it the delivery on standard input and waits for its end: exit code 0 is success, whether it has read all or not. A program that takes too long is
- * ended, with all that it has started.
+ * Starts a program, gives it the delivery on standard input and waits for its end: exit code 0 is success, whether it has read all or not.
+ * A program that takes too long is ended, with all that it has started.
  * @throws what `signal` was aborted with
  */
 export async function deliverToCommand({ command, deliveryId, input, timeoutMs }: CommandDelivery, signal: AbortSignal): Promise<Outcome> {
+  signal.throwIfAborted();
   const [file, ...args] = command as [string, ...string[]];
   const isGrouped = process.platform !== 'win32';
   const env = { ...process.env, TAPELINE_DELIVERY_ID: deliveryId };

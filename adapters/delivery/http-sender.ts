@@ -35,8 +35,8 @@ const idle = { socketsMax: 128, socketsPerHostMax: 2, maxMs: 5_000 };
 const freshAttemptsMax = 3;
 
 /**
- * Posts to receivers that may be anybody: only where the guard allows, no redirect, no proxy, in bounded time and memory whatever they answer. The status decides; a body
- * that does not end after it is cut off.
+ * Posts to receivers that may be anybody: only where the guard allows, no redirect, no proxy, in bounded time and memory whatever they
+ * answer. The status decides; a body that does not end after it is cut off.
  */
 export class HttpSender {
   readonly #guard: AddressGuard;

@@ -3,8 +3,8 @@ import { lookup, Resolver } from 'node:dns/promises';
 const attempt = { timeout: 2_500, tries: 2 };
 
 /**
- * Every address of a host name. Names of the world are asked of DNS without the thread pool that the whole process shares, so a name server that hangs delays nobody
- * else; names of our own network may be known to this machine only (its hosts file, its domain), so it is asked.
+ * Every address of a host name. Names of the world are asked of DNS without the thread pool that the whole process shares, so a name server
+ * that hangs delays nobody else; names of our own network may be known to this machine only (its hosts file, its domain), so it is asked.
  * @throws Error with a `code` as Node has them, such as ENOTFOUND
  */
 export async function addressesOf(hostname: string, { isOurs }: { readonly isOurs: boolean }): Promise<readonly string[]> {

@@ -1,8 +1,8 @@
 import { TapelineError } from '../errors.ts';
 
 /**
- * What endpoints need to know and the config must not hold: signing secrets, addresses of chat channels, tokens of bots. Nothing of it is in an error, a log or an
- * event.
+ * What endpoints need to know and the config must not hold: signing secrets, addresses of chat channels, tokens of bots. Nothing of it is in
+ * an error, a log or an event.
  */
 export interface SecretStore {
   /** All of an endpoint's, the newest first; more than one only while it rotates. None where there is none. @throws SecretsUnavailable */

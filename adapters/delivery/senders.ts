@@ -36,7 +36,7 @@ type Content = {
   /** CloudEvents. */
   readonly events: readonly object[];
   /** For people. */
-  readonly lines: readonly string[];
+  readonly lines: () => readonly string[];
   readonly attemptedAtMs: number;
 };
 
@@ -58,7 +58,7 @@ export function makeSender(options: SenderOptions): EverySender {
   const httpSenders = new Map<string, HttpSender>();
   return {
     send: ({ signals, ...attempt }, signal) =>
-      bring({ ...attempt, events: signals.map((each) => signalEventOf(each, { source })), lines: signals.map(chatLineOf) }, signal),
+      bring({ ...attempt, events: signals.map((each) => signalEventOf(each, { source })), lines: () => signals.map(chatLineOf) }, signal),
     ping: (endpoint, attemptedAtMs, signal) => bring(pingOf(endpoint, attemptedAtMs), signal),
     close() {
       for (const sender of httpSenders.values()) sender.close();
@@ -75,7 +75,7 @@ export function makeSender(options: SenderOptions): EverySender {
       const known = await secrets.read(endpoint.name);
       if (known.length === 0) return missingSecretOf(endpoint);
       const answer = await httpSenderOf(endpoint).post(postOf(content, endpoint, known), signal);
-      return withoutSecrets(outcomeOf(answer, content), known);
+      return outcomeOf(withoutSecrets(answer, known), content);
     } catch (error) {
       signal.throwIfAborted();
       return outcomeOfError(error);
@@ -86,7 +86,8 @@ export function makeSender(options: SenderOptions): EverySender {
     const id = `ping_${attemptedAtMs}`;
     const time = new Date(attemptedAtMs).toISOString();
     const event = { specversion: '1.0', id, source, type: 'tapeline.ping.v1', time, datacontenttype: 'application/json', data: {} };
-    return { endpoint, deliveryId: id, events: [event], lines: ['Tapeline can be heard here. This is no signal.'], attemptedAtMs };
+    const lines = () => ['Tapeline can be heard here. This is no signal.'];
+    return { endpoint, deliveryId: id, events: [event], lines, attemptedAtMs };
   }
 
   function postOf({ deliveryId, events, lines, attemptedAtMs }: Content, endpoint: HttpEndpoint, known: readonly string[]): Post {
@@ -97,11 +98,11 @@ export function makeSender(options: SenderOptions): EverySender {
         return webhookPost({ url: endpoint.url, deliveryId, content, secrets: known, attemptedAtMs });
       }
       case 'slack':
-        return slackPost(lines, secret);
+        return slackPost(lines(), secret);
       case 'discord':
-        return discordPost(lines, secret);
+        return discordPost(lines(), secret);
       case 'telegram':
-        return telegramPost(lines, { token: secret, chatId: endpoint.chatId, apiUrl: telegramUrl });
+        return telegramPost(lines(), { token: secret, chatId: endpoint.chatId, apiUrl: telegramUrl });
     }
   }
 
@@ -159,11 +160,11 @@ function outcomeOfError(error: unknown): Outcome {
   throw error;
 }
 
-/** A receiver may repeat in its answer what it was told or where it was asked. */
-function withoutSecrets(outcome: Outcome, secrets: readonly string[]): Outcome {
-  if (outcome.kind === 'delivered') return outcome;
+/** A receiver may repeat in its answer what it was told or where it was asked. Before anything is cut off, which may leave half of it. */
+function withoutSecrets(answer: HttpAnswer, secrets: readonly string[]): HttpAnswer {
   const parts = secrets
     .flatMap((secret) => (URL.canParse(secret) ? [secret, new URL(secret).pathname] : [secret]))
     .filter((part) => part.length > 3);
-  return { ...outcome, reason: parts.reduce((reason, part) => reason.replaceAll(part, '…'), outcome.reason) };
+  const cleaned = (text: string) => parts.reduce((rest, part) => rest.replaceAll(part, '…'), text);
+  return answer.kind === 'answered' ? { ...answer, body: cleaned(answer.body) } : { ...answer, reason: cleaned(answer.reason) };
 }

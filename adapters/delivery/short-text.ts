@@ -4,5 +4,8 @@ export function shortText(text: string, charactersMax = 200): string {
     .slice(0, charactersMax * 4)
     .replace(/[\p{C}\p{Z}\s]+/gu, ' ')
     .trim();
-  return line.length <= charactersMax ? line : `${line.slice(0, charactersMax - 1).trimEnd()}…`;
+  if (line.length <= charactersMax) return line;
+  // A character of two halves is not cut in the middle.
+  const beginning = line.slice(0, charactersMax - 1).replace(/[\uD800-\uDBFF]$/, '');
+  return `${beginning.trimEnd()}…`;
 }

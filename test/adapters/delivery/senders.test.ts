@@ -360,8 +360,10 @@ describe('no outcome tells a secret', () => {
     const at = endpoint.kind === 'webhook' ? { ...endpoint, url: `${url}/` } : endpoint;
     const reasons: Outcome[] = [];
     for (const status of [302, 400, 410, 500]) {
-      answer = (response) => response.writeHead(status).end(`cannot find ${full} nor ${secret}`);
-      reasons.push(await send(at, [full]));
+      for (const before of [0, 100, 120, 140, 150, 160, 170, 4_050]) {
+        answer = (response) => response.writeHead(status).end(`${'x'.repeat(before)} cannot find ${full} nor ${secret}`);
+        reasons.push(await send(at, [full]));
+      }
     }
     answer = (response) => response.destroy();
     reasons.push(await send(at, [full]), await send(at, [`${full}\r\n`]), await send(at, [` ${full}x y`]));

@@ -81,6 +81,15 @@ describe('the command of the package', () => {
   });
 });
 
+describe('on a machine with an older Node', () => {
+  it('the command runs by the Node 24 that comes with the package', async () => {
+    const pretendNode20 = `data:text/javascript,Object.defineProperty(process.versions,'node',{value:'20.9.0'})`;
+    const launcher = join(app, 'node_modules', 'tapeline', 'bin', 'tapeline.mjs');
+    const { stdout } = await inApp(process.execPath, ['--import', pretendNode20, launcher, 'replay', 'trades.ndjson', '--json']);
+    expect(JSON.parse(stdout).trades).toBeGreaterThan(0);
+  });
+});
+
 describe('the types of the package', () => {
   const typesOf = (files: readonly string[]) => {
     const compilerOptions = { types: ['node'], skipLibCheck: true, exactOptionalPropertyTypes: false };

@@ -35,7 +35,6 @@ export type AlarmPlan = {
 
 export const alarmDefaults = {
   comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
-  evaluationPeriods: 1,
   treatMissingData: TreatMissingData.NOT_BREACHING,
 };
 

@@ -51,23 +51,38 @@ const timePattern = /^([01]\d|2[0-3]):[0-5]\d$/;
 const minuteMs = 60_000;
 const dayMinutes = 1_440;
 
-function endOf({ from, to, timeZone = 'UTC', days = dayNames }: Silence, nowMs: EpochMs): EpochMs | undefined {
+function endOf(silence: Silence, nowMs: EpochMs): EpochMs | undefined {
+  if (!isSilent(silence, nowMs)) return undefined;
+  const { from, to, timeZone = 'UTC' } = silence;
   const [fromMinute, toMinute] = [minuteOf(from), minuteOf(to)];
-  const isPastMidnight = toMinute <= fromMinute;
-  const { day, minute } = localTimeOf(timeZone, nowMs);
-  const begins = (daysAgo: number) => days.includes(dayNames[(day - daysAgo + 7) % 7] as DayName);
-  const isSinceToday = begins(0) && minute >= fromMinute && (isPastMidnight || minute < toMinute);
-  const isSinceYesterday = begins(1) && isPastMidnight && minute < toMinute;
-  if (!isSinceToday && !isSinceYesterday) return undefined;
-  const minutesLeft = toMinute - minute + (isSinceToday && isPastMidnight ? dayMinutes : 0);
-  return onTheClock(timeZone, Math.floor(nowMs / minuteMs) * minuteMs + minutesLeft * minuteMs, toMinute);
+  const minuteOfNow = localTimeOf(timeZone, nowMs).minute;
+  const isTomorrow = toMinute <= fromMinute && minuteOfNow >= fromMinute;
+  const minutesLeft = toMinute - minuteOfNow + (isTomorrow ? dayMinutes : 0);
+  const endMs = (Math.floor(nowMs / minuteMs) + minutesLeft) * minuteMs;
+  // Where clocks are changed meanwhile, what was counted in hours is corrected to what the clock shows.
+  const shown = localTimeOf(timeZone, endMs).minute;
+  const correctedMs = endMs - (((shown - toMinute + dayMinutes * 1.5) % dayMinutes) - dayMinutes / 2) * minuteMs;
+  return localTimeOf(timeZone, correctedMs).minute === toMinute ? correctedMs : lastSilentMinuteMs(silence, nowMs, endMs) + minuteMs;
 }
 
-/** Where clocks were changed meanwhile, what was counted in hours is corrected to what the clock shows. */
-function onTheClock(timeZone: string, endMs: EpochMs, minute: number): EpochMs {
-  const shown = localTimeOf(timeZone, endMs).minute;
-  const ahead = ((shown - minute + dayMinutes * 1.5) % dayMinutes) - dayMinutes / 2;
-  return endMs - ahead * minuteMs;
+/** A clock that is put forward may never show the end: then it ends with that. */
+function lastSilentMinuteMs(silence: Silence, nowMs: EpochMs, endMs: EpochMs): EpochMs {
+  let [silentMinute, loudMinute] = [Math.floor(nowMs / minuteMs), Math.ceil(endMs / minuteMs)];
+  while (loudMinute - silentMinute > 1) {
+    const middle = Math.floor((silentMinute + loudMinute) / 2);
+    if (isSilent(silence, middle * minuteMs)) silentMinute = middle;
+    else loudMinute = middle;
+  }
+  return silentMinute * minuteMs;
+}
+
+function isSilent({ from, to, timeZone = 'UTC', days = dayNames }: Silence, timeMs: EpochMs): boolean {
+  const [fromMinute, toMinute] = [minuteOf(from), minuteOf(to)];
+  const isPastMidnight = toMinute <= fromMinute;
+  const { day, minute } = localTimeOf(timeZone, timeMs);
+  const begins = (daysAgo: number) => days.includes(dayNames[(day - daysAgo + 7) % 7] as DayName);
+  const isSinceToday = begins(0) && minute >= fromMinute && (isPastMidnight || minute < toMinute);
+  return isSinceToday || (begins(1) && isPastMidnight && minute < toMinute);
 }
 
 function minuteOf(time: string): number {

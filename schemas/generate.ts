@@ -11,7 +11,7 @@ export function generated(): Generated[] {
   const event = eventSchemaOf(signal);
   return [
     { file: 'signal-event.v1.json', text: jsonText(event) },
-    { file: 'signal-event.v1.ts', text: typesOf({ Signal: signal, SignalEvent: event }) },
+    { file: 'signal-event.v1.d.ts', text: typesOf({ Signal: signal, SignalEvent: event }) },
     { file: 'asyncapi.v1.json', text: jsonText(asyncApiOf(signal, event)) },
   ];
 }

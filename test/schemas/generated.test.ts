@@ -8,7 +8,7 @@ import { type SignalEvent, signalEventOf } from '../../adapters/bus/signal-event
 import { signWebhook } from '../../adapters/delivery/standard-webhooks.ts';
 import type { Signal } from '../../core/signal.ts';
 import { generated } from '../../schemas/generate.ts';
-import type { Signal as PublishedSignal, SignalEvent as PublishedEvent } from '../../schemas/signal-event.v1.ts';
+import type { Signal as PublishedSignal, SignalEvent as PublishedEvent } from '../../schemas/signal-event.v1.d.ts';
 import { typesOf } from '../../schemas/types-of.ts';
 import { root } from '../house/project.ts';
 

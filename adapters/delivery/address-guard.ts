@@ -1,5 +1,5 @@
 import { BlockList, isIP, type LookupFunction } from 'node:net';
-import { ConfigError } from '../../core/config.ts';
+import { ConfigError } from '../../core/config-error.ts';
 import { TapelineError } from '../errors.ts';
 import { addressesOf } from './name-service.ts';
 
@@ -12,7 +12,7 @@ export type AddressGuardOptions = {
   readonly allow?: readonly string[];
   /** `localhost`, `127.0.0.1` and `[::1]` may be reached, by http too: for a receiver under development. @default false */
   readonly isLocalhostAllowed?: boolean;
-  /** Every address of a name. @default DNS, or this machine's own knowledge for names of `allow` and for localhost */
+  /** Every address of a name. @default DNS; for localhost, and where `allow` has entries, what this machine knows */
   readonly resolve?: (hostname: string) => Promise<readonly string[]>;
 };
 
@@ -41,8 +41,8 @@ export class AddressGuard {
     this.#allowedNetworks = networksOf(networks);
     this.#allowedHosts = new Set(allow.filter((entry) => !networks.includes(entry)).map(hostOf));
     this.#isLocalhostAllowed = isLocalhostAllowed;
-    this.#resolve =
-      resolve ?? ((hostname) => addressesOf(hostname, { isOurs: this.#allowedHosts.has(hostname) || localHosts.has(hostname) }));
+    const hasOurs = allow.length > 0;
+    this.#resolve = resolve ?? ((hostname) => addressesOf(hostname, { isOurs: hasOurs || localHosts.has(hostname) }));
   }
 
   /** What can be said of a URL before anything is asked or connected. The reason does not repeat the URL, which may hold a secret. */

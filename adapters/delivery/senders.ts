@@ -1,3 +1,4 @@
+import { ConfigError } from '../../core/config-error.ts';
 import type { Endpoint } from '../../core/delivery.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import { signalEventOf } from '../bus/signal-event.ts';
@@ -156,7 +157,7 @@ function waitSaidIn(body: string): number | undefined {
 
 function outcomeOfError(error: unknown): Outcome {
   if (error instanceof SecretsUnavailable) return { kind: error.retryable ? 'failed' : 'refused', reason: error.message };
-  if (error instanceof SecretError) return { kind: 'refused', reason: error.message };
+  if (error instanceof SecretError || error instanceof ConfigError) return { kind: 'refused', reason: error.message };
   throw error;
 }
 

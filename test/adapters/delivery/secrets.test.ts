@@ -81,6 +81,24 @@ describe.skipIf(process.platform === 'win32')('the file', () => {
     expect(readdirSync(join(path, '..'))).toEqual(['secrets.json']);
   });
 
+  it('is whole for whoever reads while it is replaced', async () => {
+    const writing = new SecretsFile(path);
+    await writing.write('a', ['0'.repeat(10_000)]);
+    let isOver = false;
+    const read = new Set<string>();
+    const reading = (async () => {
+      while (!isOver) {
+        const [secret = ''] = await new SecretsFile(path).read('a');
+        expect(secret).toMatch(/^(\d)\1{9999}$/);
+        read.add(secret);
+      }
+    })();
+    for (let i = 1; i <= 30; i++) await writing.write('a', [String(i % 10).repeat(10_000)]);
+    isOver = true;
+    await reading;
+    expect(read.size).toBeGreaterThan(1);
+  });
+
   it.each([0o640, 0o604, 0o644, 0o660, 0o601])('is refused when others have any right to it (%o), and says what to do', async (mode) => {
     await new SecretsFile(path).write('a', ['hunter2-hunter2']);
     chmodSync(path, mode);

@@ -169,6 +169,12 @@ describe('a webhook', () => {
     });
   });
 
+  it('whose list of allowed networks is none asks nobody', async () => {
+    const endpoint = webhook({ name: 'hooks', url: `${url}/hooks`, allowPrivate: ['10.0.0.0/99'] });
+    expect(await send(endpoint, [secret])).toEqual({ kind: 'refused', reason: expect.stringContaining('10.0.0.0/99') });
+    expect(received).toEqual([]);
+  });
+
   it('is called off by who asked for it', async () => {
     answer = () => undefined;
     await expect(send(hooks(), [secret], { signal: AbortSignal.timeout(50) })).rejects.toThrow(/timeout|aborted/);

@@ -10,6 +10,8 @@ export type EndpointReport = DeliveryCounts & {
   /** As the config has it; null when the config has it no more, and nothing is sent. */
   readonly kind: Endpoint['kind'] | null;
   readonly state: EndpointState;
+  /** When the silent hours end that hold now; null when none do. */
+  readonly silentUntilMs: number | null;
   readonly waiting: readonly WaitingLane[];
   readonly deadLetters: readonly DeadLetter[];
 };
@@ -34,10 +36,10 @@ export function deliveriesText(reports: readonly EndpointReport[], { stdout }: S
       dead: 'INTEGER',
       dropped: 'INTEGER',
     },
-    reports.map(({ endpoint, kind, state, delivered, pending, dead, dropped }) => [
+    reports.map(({ endpoint, kind, state, silentUntilMs, delivered, pending, dead, dropped }) => [
       endpoint,
       kind ?? 'not in the config',
-      stateText(state),
+      `${stateText(state)}${silentUntilMs === null ? '' : `, silent until ${timeText(silentUntilMs)}`}`,
       delivered,
       pending,
       dead,

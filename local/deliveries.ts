@@ -8,6 +8,7 @@ import { ConfigError } from '../core/config.ts';
 import { cloudEndpointsOf, type Endpoint } from '../core/delivery.ts';
 import { batchOf } from '../core/delivery-lane.ts';
 import { nearestOf } from '../core/nearest.ts';
+import { silenceEndMs } from '../core/silence.ts';
 import { deliveriesText, type EndpointReport } from './deliveries-text.ts';
 import { Delivering } from './delivering.ts';
 import { exitCodes } from './exit.ts';
@@ -41,10 +42,15 @@ export function retryDeliveries(name: string | undefined, options: DeliveriesOpt
     const { store, endpoints } = deliveries;
     const chosen = name === undefined ? endpoints : [await endpointNamed(name, deliveries)];
     const nowMs = Date.now();
+    const having: Endpoint[] = [];
     let requeued = 0;
-    for (const endpoint of chosen) requeued += await requeueAll(store, endpoint.name, { batch: batchOf(endpoint), nowMs });
-    const what = `${countText(requeued)} signals of dead letters are to be sent again`;
-    return send(what, { requeued }, chosen, deliveries, options, session);
+    for (const endpoint of chosen) {
+      const count = await requeueAll(store, endpoint.name, { batch: batchOf(endpoint), nowMs });
+      if (count > 0) having.push(endpoint);
+      requeued += count;
+    }
+    const what = requeued === 0 ? 'there are no dead letters' : `${countText(requeued)} signals of dead letters are sent again`;
+    return send(what, { requeued }, having, deliveries, options, session);
   });
 }
 
@@ -135,7 +141,7 @@ async function send(
   session: Session,
 ): Promise<number> {
   session.stderr.write(`deliveries: ${what}\n`);
-  const sentBy = await deliveries.send(endpoints, session.signal);
+  const sentBy = endpoints.length === 0 ? 'this command' : await deliveries.send(endpoints, session.signal);
   const reports = await Promise.all(endpoints.map(({ name }) => reportOf(deliveries.store, name, endpoints, 1)));
   for (const { endpoint, pending, dead, state, waiting } of reports) {
     const why = state.kind === 'healthy' ? waiting[0]?.reason : state.reason;
@@ -151,10 +157,12 @@ async function send(
 }
 
 async function reportOf(store: DeliveryStore, endpoint: string, endpoints: readonly Endpoint[], limit: number): Promise<EndpointReport> {
+  const configured = endpoints.find(({ name }) => name === endpoint);
   return {
     endpoint,
-    kind: endpoints.find(({ name }) => name === endpoint)?.kind ?? null,
+    kind: configured?.kind ?? null,
     state: await store.endpointState(endpoint),
+    silentUntilMs: silenceEndMs(configured?.silence ?? [], Date.now()) ?? null,
     ...(await store.countsOf(endpoint)),
     waiting: await store.waitingLanes(endpoint, limit),
     deadLetters: await store.deadLetters(endpoint, limit),

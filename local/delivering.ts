@@ -4,6 +4,7 @@ import type { EverySender } from '../adapters/delivery/senders.ts';
 import type { SqliteDeliveries } from '../adapters/delivery/sqlite.ts';
 import type { Endpoint } from '../core/delivery.ts';
 import type { Signal } from '../core/signal.ts';
+import { silenceEndMs } from '../core/silence.ts';
 import { deliveriesPath, secretsPath } from './state-folder.ts';
 
 /** Of one endpoint, after a run. */
@@ -68,7 +69,7 @@ export class Delivering {
   async finish(signal: AbortSignal): Promise<Undelivered[]> {
     await this.#dispatcher.untilQuiet({ withinMs: endWithinMs, signal });
     await this.#dispatcher.stop({ graceMs });
-    const all = await Promise.all(this.#endpoints.map(({ name }) => this.#undeliveredOf(name)));
+    const all = await Promise.all(this.#endpoints.map((endpoint) => this.#undeliveredOf(endpoint)));
     return all.filter(({ pending, dead }) => pending + dead > 0);
   }
 
@@ -79,12 +80,14 @@ export class Delivering {
     this.#store.close();
   }
 
-  async #undeliveredOf(endpoint: string): Promise<Undelivered> {
+  async #undeliveredOf({ name: endpoint, silence = [] }: Endpoint): Promise<Undelivered> {
     const { pending, dead } = await this.#store.countsOf(endpoint);
     const state = await this.#store.endpointState(endpoint);
+    if (state.kind === 'disabled') return { endpoint, pending, dead, why: `disabled: ${state.reason}` };
+    const silentUntilMs = silenceEndMs(silence, Date.now());
+    if (silentUntilMs !== undefined) return { endpoint, pending, dead, why: `silent until ${new Date(silentUntilMs).toISOString()}` };
     const [lane] = await this.#store.waitingLanes(endpoint, 1);
-    const why = state.kind === 'disabled' ? `disabled: ${state.reason}` : (lane?.reason ?? undefined);
-    return { endpoint, pending, dead, why };
+    return { endpoint, pending, dead, why: state.kind === 'failing' ? state.reason : lane?.reason };
   }
 
   /** `tapeline deliveries` changes the same file. What fails here fails again when signals are offered. */

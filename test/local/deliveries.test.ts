@@ -69,6 +69,7 @@ describe('tapeline deliveries', () => {
           endpoint: 'hooks',
           kind: 'webhook',
           state: { kind: 'failing', failures: 7 },
+          silentUntilMs: null,
           ...{ pending: 2, dead: 1, delivered: 0, dropped: 0 },
           waiting: [{ lane: '=IBM', signals: 2, attempts: 0 }],
           deadLetters: [{ deliveryId: signalOf('IBM', 0).signalId, attempts: 10 }],

@@ -27,6 +27,8 @@ export type SignalFilter = {
   readonly symbols?: readonly string[];
   readonly strategies?: readonly string[];
   readonly side?: Side;
+  /** The bars that were decided on, such as `5m`. */
+  readonly intervals?: readonly string[];
 };
 
 /** An SNS topic that carries every signal of the bus: its message is the CloudEvent, as JSON. */
@@ -69,18 +71,12 @@ export class SignalTopic extends Construct {
    *
    * @throws Error for a filter that lets everything or nothing pass
    */
-  static filterOf({ symbols, strategies, side }: SignalFilter): Record<string, FilterOrPolicy> {
-    const wanted = { symbol: symbols, strategy: strategies, side: side && [side] };
-    const given = Object.entries(wanted).flatMap(([field, allowlist]) => (allowlist === undefined ? [] : [{ field, allowlist }]));
-    for (const { field, allowlist } of given) {
-      if (allowlist.length === 0) throw new Error(`a filter on ${field} must name at least one, received none; leave it out to take all`);
-    }
-    if (given.length === 0) throw new Error('a filter must name symbols, strategies or a side; subscribe without one to take all signals');
-    const data = given.map(({ field, allowlist }) => [
-      field,
-      FilterOrPolicy.filter(SubscriptionFilter.stringFilter({ allowlist: [...allowlist] })),
-    ]);
-    return { data: FilterOrPolicy.policy(Object.fromEntries(data)) };
+  static filterOf({ symbols, strategies, side, intervals }: SignalFilter): Record<string, FilterOrPolicy> {
+    const data = allowed({ symbol: symbols, strategy: strategies, side: side && [side] });
+    const event = allowed({ interval: intervals });
+    if (Object.keys({ ...data, ...event }).length === 0)
+      throw new Error('a filter must name symbols, strategies, a side or intervals; subscribe without one to take all signals');
+    return Object.keys(data).length === 0 ? event : { ...event, data: FilterOrPolicy.policy(data) };
   }
 
   /** For a subscriber that makes its own subscription. */
@@ -107,4 +103,13 @@ export class SignalTopic extends Construct {
   metricUndelivered(options?: MetricOptions): Metric {
     return this.undelivered.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', ...options });
   }
+}
+
+/** Of each field that is given, the values that pass. */
+function allowed(wanted: Readonly<Record<string, readonly string[] | undefined>>): Record<string, FilterOrPolicy> {
+  const given = Object.entries(wanted).flatMap(([field, allowlist]) => (allowlist === undefined ? [] : [{ field, allowlist }]));
+  for (const { field, allowlist } of given)
+    if (allowlist.length === 0) throw new Error(`a filter on ${field} must name at least one, received none; leave it out to take all`);
+  const filter = (allowlist: readonly string[]) => FilterOrPolicy.filter(SubscriptionFilter.stringFilter({ allowlist: [...allowlist] }));
+  return Object.fromEntries(given.map(({ field, allowlist }) => [field, filter(allowlist)]));
 }

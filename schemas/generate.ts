@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { intervalText } from '../core/interval.ts';
 import { type JsonSchema, typesOf } from './types-of.ts';
 
 /** Of the schemas here, what follows from another. `signal.v1.json` is the source of all. */
@@ -21,7 +22,7 @@ const signalEventType = 'tapeline.signal.v1';
 /** @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/cloudevents.json */
 function eventSchemaOf(signal: JsonSchema): JsonSchema {
   const $id = signal['$id'] as string;
-  const [example] = signal['examples'] as [{ signalId: string; symbol: string; windowEndMs: number }];
+  const [example] = signal['examples'] as [{ signalId: string; symbol: string; windowStartMs: number; windowEndMs: number }];
   const properties = {
     specversion: { const: '1.0' },
     id: { description: 'The signalId: every repeat has the same.', type: 'string', minLength: 1 },
@@ -29,6 +30,7 @@ function eventSchemaOf(signal: JsonSchema): JsonSchema {
     type: { const: signalEventType },
     time: { description: "The end of the bar's window; absent for a year that has not four digits.", type: 'string', format: 'date-time' },
     subject: { description: 'The symbol.', type: 'string', minLength: 1 },
+    interval: { description: 'Of the bar that was decided on, such as 1m: for subscribers to filter on.', type: 'string', minLength: 1 },
     datacontenttype: { const: 'application/json' },
     dataschema: { const: $id },
     data: { $ref: $id },
@@ -49,6 +51,7 @@ function eventSchemaOf(signal: JsonSchema): JsonSchema {
         type: signalEventType,
         time: new Date(example.windowEndMs).toISOString(),
         subject: example.symbol,
+        interval: intervalText(example.windowEndMs - example.windowStartMs),
         datacontenttype: 'application/json',
         dataschema: $id,
         data: example,

@@ -33,6 +33,8 @@ export type SignalEvent = {
   readonly time?: string;
   /** The symbol. */
   readonly subject: string;
+  /** Of the bar that was decided on, such as 1m: for subscribers to filter on. */
+  readonly interval: string;
   readonly datacontenttype: 'application/json';
   readonly dataschema: 'urn:tapeline:schema:signal.v1';
   readonly data: Signal;

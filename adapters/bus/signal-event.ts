@@ -1,3 +1,4 @@
+import { intervalText } from '../../core/interval.ts';
 import type { Signal } from '../../core/signal.ts';
 
 export const signalEventType = 'tapeline.signal.v1';
@@ -17,6 +18,8 @@ export type SignalEvent = {
   readonly time?: string;
   /** The symbol. */
   readonly subject: string;
+  /** Of the bar that was decided on, such as `1m`: for subscribers to filter on. */
+  readonly interval: string;
   readonly datacontenttype: 'application/json';
   readonly dataschema: typeof signalSchemaId;
   readonly data: Signal;
@@ -32,6 +35,7 @@ export function signalEventOf(signal: Signal, { source }: { readonly source: str
     type: signalEventType,
     ...(/^\d{4}-/.test(time) && { time }),
     subject: signal.symbol,
+    interval: intervalText(signal.windowEndMs - signal.windowStartMs),
     datacontenttype: 'application/json',
     dataschema: signalSchemaId,
     data: signal,

@@ -66,6 +66,7 @@ describe('docs/receive/README.md', () => {
     const takes = (changes: object, symbol?: string) => matches(filterPolicy, eventOf(changes, symbol));
     expect([takes({ side: 'sell' }), takes({ side: 'sell' }, 'AAPL')]).toEqual([true, true]);
     expect([takes({}), takes({ side: 'sell' }, 'MSFT'), takes({ side: 'sell', strategy: 'x' })]).toEqual([false, false, false]);
+    expect(takes({ side: 'sell', windowEndMs: signalOf('IBM', 5).windowStartMs })).toBe(false);
   });
 
   it('names every receiver that there is', () => {

@@ -11,7 +11,7 @@ import { History } from '../../lib/history.ts';
 import { barsTable, lateTable, queries } from '../../lib/history-tables.ts';
 import { SignalBus } from '../../lib/signal-bus.ts';
 import { SignalConsumer } from '../../lib/signal-consumer.ts';
-import { SignalTopic } from '../../lib/signal-topic.ts';
+import { type SignalFilter, SignalTopic } from '../../lib/signal-topic.ts';
 import { Tape } from '../../lib/tape.ts';
 import { ofType, removeFolders, type Resource, statementsOf, type Synthesised, synthesise } from './synth.ts';
 
@@ -151,10 +151,13 @@ describe('a signal topic alone', () => {
       FilterPolicyScope: 'MessageBody',
       FilterPolicy: { data: { symbol: ['IBM', 'SPY'], strategy: ['ema-cross'], side: ['buy'] } },
     });
+    const fieldsOf = (filter: SignalFilter) => Object.keys(SignalTopic.filterOf(filter));
+    expect([fieldsOf({ intervals: ['5m'] }), fieldsOf({ intervals: ['5m'], side: 'buy' })]).toEqual([['interval'], ['interval', 'data']]);
   });
 
   it.each([
-    [{}, 'must name symbols, strategies or a side'],
+    [{}, 'must name symbols, strategies, a side or intervals'],
+    [{ intervals: [] }, 'a filter on interval must name at least one'],
     [{ symbols: [] }, 'a filter on symbol must name at least one'],
     [{ side: 'buy', strategies: [] } as const, 'a filter on strategy must name at least one'],
   ])('refuses the filter %j', (filter, message) => {

@@ -122,6 +122,7 @@ describe('the event of a signal', () => {
       type: 'tapeline.signal.v1',
       time: '2013-10-07T13:31:00.000Z',
       subject: 'BRK.B',
+      interval: '1m',
       datacontenttype: 'application/json',
       dataschema: 'urn:tapeline:schema:signal.v1',
       data: signal,

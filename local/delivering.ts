@@ -11,6 +11,8 @@ import { deliveriesPath, secretsPath } from './state-folder.ts';
 export type Undelivered = { readonly endpoint: string; readonly pending: number; readonly dead: number; readonly why: string | undefined };
 
 const lookEveryMs = 1_000;
+/** Also without a change: what is kept long enough is forgotten then. */
+const wakeEveryMs = 3_600_000;
 /** The first retry comes after 5 s, and an end waits for it. */
 const endWithinMs = 10_000;
 /** Ctrl-C does not wait for a receiver that hangs: what is cut off is sent again by the next run. */
@@ -24,6 +26,7 @@ export class Delivering {
   readonly #dispatcher: Dispatcher;
   readonly #looking: NodeJS.Timeout;
   #version: number;
+  #wokenMs = performance.now();
 
   private constructor(endpoints: readonly Endpoint[], store: SqliteDeliveries, sender: EverySender, dispatcher: Dispatcher) {
     this.#endpoints = endpoints;
@@ -93,8 +96,9 @@ export class Delivering {
   /** `tapeline deliveries` changes the same file. What fails here fails again when signals are offered. */
   #lookForChanges(): void {
     const version = this.#store.versionByOthers;
-    if (version === this.#version) return;
+    if (version === this.#version && performance.now() - this.#wokenMs < wakeEveryMs) return;
     this.#version = version;
+    this.#wokenMs = performance.now();
     this.#dispatcher.wake().catch(() => undefined);
   }
 }

@@ -179,6 +179,8 @@ export class Courier {
     const nowMs = clock.now();
     if (outcome === 'given-up') return settle({ claim, nowMs, kind: 'released' });
     this.#width = outcome.kind === 'delivered' ? Math.min(this.#width * 2, this.#depot.limits.perEndpointMax) : 1;
+    // Before it is known to be back, so that whoever is killed in between leaves nothing to wait for hours.
+    if (outcome.kind === 'delivered' && isHeldBack(await this.state())) await store.release(name, nowMs);
     const [before, after] = await this.#change(outcome, nowMs);
     const settlement = settlementOf(claim, outcome, { nowMs, random: random() });
     await settle(settlement);
@@ -187,10 +189,7 @@ export class Courier {
     if (after.kind === 'disabled' && before.kind !== 'disabled') {
       onEvent({ kind: 'endpoint.disabled', endpoint: name, atMs: nowMs, cause: after.cause, reason: after.reason });
     }
-    if ((isDown(before) || before.kind === 'disabled') && after.kind === 'healthy') {
-      await store.release(name, nowMs);
-      onEvent({ kind: 'endpoint.recovered', endpoint: name, atMs: nowMs });
-    }
+    if (isHeldBack(before) && after.kind === 'healthy') onEvent({ kind: 'endpoint.recovered', endpoint: name, atMs: nowMs });
   }
 
   /** Success after success changes nothing, and costs nothing. */
@@ -223,6 +222,11 @@ export class Courier {
     if (typeof outcome === 'string') sending.abort();
     return outcome === 'late' ? { kind: 'failed', reason: `no answer within ${limits.attemptMs / 1_000} s` } : outcome;
   }
+}
+
+/** Whether what waits does so because of the endpoint. */
+function isHeldBack(state: EndpointState): boolean {
+  return isDown(state) || state.kind === 'disabled';
 }
 
 function settlementOf(claim: Claim, outcome: Outcome, { nowMs, random }: { readonly nowMs: number; readonly random: number }): Settlement {

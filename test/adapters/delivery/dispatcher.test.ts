@@ -115,6 +115,35 @@ describe('a receiver that was down for 72 hours', () => {
   });
 });
 
+describe('a dispatcher that dies', () => {
+  it.each(['before', 'after'] as const)(
+    'just %s it has written that an endpoint is back leaves nothing behind that waits for hours',
+    async (when) => {
+      const receiver = new Receiver([]);
+      receiver.answer = () => failed;
+      await withDispatcher({ endpoints: [hooks], sender: receiver }, async ({ clock, dispatcher, store }) => {
+        for (let number = 0; number < 10; number++) {
+          await dispatcher.offer([signalOf(`S${number}`, 0)]);
+          await clock.pass(4 * hourMs);
+        }
+        const change = store.changeEndpoint.bind(store);
+        store.changeEndpoint = async (...args) => {
+          if (when === 'after') await change(...args);
+          throw new Error('killed');
+        };
+        receiver.answer = () => delivered;
+        await clock.pass(6 * minuteMs);
+        await expect(dispatcher.untilQuiet()).rejects.toThrow('killed');
+        store.changeEndpoint = change;
+        const next = new Dispatcher({ endpoints: [hooks], store, sender: receiver, clock });
+        await next.wake();
+        await clock.pass(6 * minuteMs);
+        expect(await store.countsOf('hooks')).toEqual({ pending: 0, dead: 0, delivered: 10, dropped: 0 });
+      });
+    },
+  );
+});
+
 describe('an endpoint that is down', () => {
   it('is tried by one attempt at a time, and ever less often, while what waits keeps its attempts', async () => {
     const receiver = new Receiver([]);

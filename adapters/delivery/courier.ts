@@ -130,7 +130,7 @@ export class Courier {
     const openMs = Math.max(openFromMs(state), silenceEndMs(this.#endpoint.silence ?? [], nowMs) ?? nowMs);
     if (openMs > nowMs) return this.#lookAt(openMs);
     const kind: SlotKind = state.kind === 'healthy' ? 'healthy' : 'failing';
-    const wanted = (kind === 'healthy' ? this.#width : 1) - this.#underWay.size;
+    const wanted = this.#width - this.#underWay.size;
     // The end of an attempt, or a free slot, makes it look again.
     if (wanted <= 0 || this.#isStopped) return this.#lookAt(Number.POSITIVE_INFINITY);
     const lanesMax = slots.take(wanted, kind, this.look);

@@ -31,7 +31,7 @@ export const healthy: EndpointState = { kind: 'healthy' };
 /** Failures in a row after which the endpoint counts as down: from then on single attempts find out when it is back, and all the rest waits. */
 export const downAfterFailures = 5;
 /** Longer than all attempts of one delivery. */
-export const disabledAfterMs = 5 * 24 * 3_600_000;
+const disabledAfterMs = 5 * 24 * 3_600_000;
 
 /** Between attempts while it is down: 5 s, doubling to 5 minutes. Chance adds up to a fifth, so that endpoints on one host do not come together. */
 const probeWaits = { baseMs: 5_000, maxMs: 300_000, jitter: 0.2 };

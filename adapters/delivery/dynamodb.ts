@@ -66,7 +66,7 @@ export function deliveriesOf(tableName: string): DynamoDbDeliveries {
 }
 
 /** The table did not answer, or refused: its name, its rights or its shape are not what deliveries need. */
-export class DeliveriesUnavailable extends TapelineError {
+class DeliveriesUnavailable extends TapelineError {
   constructor({ tableName, isPassing, cause }: { readonly tableName: string; readonly isPassing: boolean; readonly cause: Error }) {
     super(
       isPassing

@@ -23,3 +23,9 @@ export function bucketOf(symbol: string, bucketCount: number): number {
   }
   return (hash >>> 0) % bucketCount;
 }
+
+/** The bucket of a record: its partition key where that is a bucket's number, else the key's hash, so that a producer may put by symbol. */
+export function bucketOfPartitionKey(partitionKey: string, bucketCount: number): number {
+  const isBucket = /^\d{1,5}$/.test(partitionKey) && Number(partitionKey) < bucketCount;
+  return isBucket ? Number(partitionKey) : bucketOf(partitionKey, bucketCount);
+}

@@ -2,7 +2,7 @@ import { decodeRecord, type RawRecord } from '../adapters/frames/decode.ts';
 import type { History } from '../adapters/history/history.ts';
 import type { Checkpoint, CheckpointStore, Commit } from '../adapters/stores/checkpoints.ts';
 import { packState, unpackState } from '../adapters/stores/state-bytes.ts';
-import { bucketOf } from '../core/bucket.ts';
+import { bucketOfPartitionKey } from '../core/bucket.ts';
 import { BucketState, emptyOutcome, type Outcome } from '../core/bucket-state.ts';
 import { advance, isAfter } from '../core/consume.ts';
 import type { Pipeline } from '../core/pipeline.ts';
@@ -38,8 +38,11 @@ export type ConsumeResponse = { readonly state: TravellingState; readonly batchI
 export type ConsumerOptions = {
   readonly pipeline: Pipeline;
   readonly checkpoints: CheckpointStore;
-  /** Takes bars, late trades and quarantined input before the state that knows them is saved; must take repeats. */
-  readonly history: Pick<History, 'writeBars' | 'writeLate' | 'writeQuarantined'>;
+  /**
+   * Takes bars, late trades and quarantined input before the state that knows them is saved; must take repeats. With `writeSignals` signals
+   * too, which a history can also have from the outbox.
+   */
+  readonly history: Pick<History, 'writeBars' | 'writeLate' | 'writeQuarantined'> & Partial<Pick<History, 'writeSignals'>>;
   /** Is told of each batch when all of it is done. */
   readonly report?: (batch: BatchReport) => void;
 };
@@ -155,20 +158,19 @@ export function makeConsumer({
     return { ...best, version: checkpoint.version };
   }
 
-  async function write({ bars, late, quarantined }: Outcome): Promise<void> {
+  async function write({ bars, signals, late, quarantined }: Outcome): Promise<void> {
     if (bars.length > 0) await history.writeBars(bars);
+    if (signals.length > 0) await history.writeSignals?.(signals);
     if (late.length > 0) await history.writeLate(late);
     if (quarantined.length > 0) await history.writeQuarantined(quarantined);
   }
 }
 
-/** A partition key that is no bucket number goes by its hash, so that a producer may use the symbol as its key on a tape of one shard. */
 function recordsByBucket(event: ConsumeEvent, bucketCount: number): Map<number, RawRecord[]> {
   const byBucket = new Map<number, RawRecord[]>();
   for (const { kinesis } of event.Records) {
     const { partitionKey, sequenceNumber, approximateArrivalTimestamp } = kinesis;
-    const isBucket = /^\d{1,5}$/.test(partitionKey) && Number(partitionKey) < bucketCount;
-    const bucket = isBucket ? Number(partitionKey) : bucketOf(partitionKey, bucketCount);
+    const bucket = bucketOfPartitionKey(partitionKey, bucketCount);
     const records = byBucket.get(bucket) ?? [];
     records.push({
       sequenceNumber,

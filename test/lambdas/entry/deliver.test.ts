@@ -1,0 +1,137 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { IncomingHttpHeaders } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import { Webhook } from 'standardwebhooks';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { signalEventOf } from '../../../adapters/bus/signal-event.ts';
+import { DynamoDbDeliveries } from '../../../adapters/delivery/dynamodb.ts';
+import { defineTapeline, slack } from '../../../core/config.ts';
+import { FakeEventBridge } from '../../adapters/bus/fake-event-bridge.ts';
+import { certificateFor } from '../../adapters/delivery/certificate.ts';
+import { startSecretsManager } from '../../adapters/delivery/fake-secrets-manager.ts';
+import { signalOf } from '../../adapters/delivery/signals.ts';
+import { startDynamoDbLocal } from '../../aws/dynamodb-local.ts';
+import { account, clientOf, makeDeliveryTable } from '../../aws/table.ts';
+import { root } from '../../house/project.ts';
+import { bundlesOf, removeFolders, synthesisePipeline } from '../../lib/synth.ts';
+
+const local = await startDynamoDbLocal();
+const secret = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
+
+describe.skipIf(local.kind === 'missing')('the bundle that delivers, by its environment and config alone', () => {
+  const endpoint = local.kind === 'running' ? local.endpoint : '';
+  const client = clientOf(endpoint);
+  const received: { readonly headers: IncomingHttpHeaders; readonly body: string }[] = [];
+  let folder = '';
+  let bundle = '';
+  let receiver: Server;
+  let bus: FakeEventBridge;
+  let secrets: Awaited<ReturnType<typeof startSecretsManager>>;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'tapeline-deliver-'));
+    const certificate = await certificateFor('127.0.0.1');
+    writeFileSync(join(folder, 'ca.pem'), certificate.cert);
+    receiver = createServer(certificate, async (request, response) => {
+      received.push({ headers: request.headers, body: await text(request) });
+      response.writeHead(204).end();
+    }).listen(0, '127.0.0.1');
+    await once(receiver, 'listening');
+    const configPath = join(folder, 'tapeline.config.ts');
+    writeFileSync(
+      configPath,
+      `import { defineTapeline, slack, webhook } from ${JSON.stringify(join(root, 'core/config.ts'))};
+      export default defineTapeline({ deliver: [
+        webhook({ name: 'desk', url: 'https://127.0.0.1:${(receiver.address() as AddressInfo).port}/', allowPrivate: ['127.0.0.1'] }),
+        slack({ name: 'alerts' }),
+      ] });`,
+    );
+    const config = defineTapeline({ deliver: [slack({ name: 'any' })] });
+    bundle = bundlesOf(synthesisePipeline({ config, configPath }, { bundles: true, checks: false })).get('deliver') as string;
+    bus = await FakeEventBridge.start();
+    secrets = await startSecretsManager('endpoint-secrets');
+    secrets.value = JSON.stringify({ desk: [secret] });
+    await makeDeliveryTable(client, 'deliveries');
+  }, 60_000);
+
+  afterAll(() => {
+    bus.stop();
+    secrets.close();
+    receiver.close();
+    receiver.closeAllConnections();
+    client.destroy();
+    removeFolders();
+    rmSync(folder, { recursive: true });
+    if (local.kind === 'running') local.stop();
+  });
+
+  it('sends a signed webhook, disables what has no secret, tells the bus so, and says it all in one line; the sweep then has nothing to do', async () => {
+    const signal = signalOf('IBM', 0);
+    const body = JSON.stringify(signalEventOf(signal, { source: '/tapeline/test' }));
+    const { answer, log } = await invoke({ Records: [{ messageId: 'a', body }] });
+    expect(answer).toEqual({ batchItemFailures: [] });
+    expect(received).toHaveLength(1);
+    const verified = new Webhook(secret).verify(received[0]?.body ?? '', received[0]?.headers as Record<string, string>);
+    expect(verified).toEqual(signalEventOf(signal, { source: '/tapeline/Tapeline' }));
+    expect(received[0]?.headers['webhook-id']).toBe(signal.signalId);
+    expect(bus.calls.flat()).toMatchObject([{ EventBusName: 'signals', Source: 'tapeline', DetailType: 'tapeline.endpoint.disabled.v1' }]);
+    const numbers = { delivered: 1, deadLetters: 0, endpointsDisabled: 1, badMessages: 0 };
+    expect(log).toContainEqual(expect.objectContaining({ level: 'ERROR', message: 'signals delivered', ...numbers }));
+    expect(log).toContainEqual(expect.objectContaining({ _aws: expect.anything(), ...numbers }));
+
+    await invoke({ sweep: true });
+    expect(received).toHaveLength(1);
+    const store = new DynamoDbDeliveries({ client, tableName: 'deliveries' });
+    expect(await store.countsOf('desk')).toMatchObject({ pending: 0, delivered: 1 });
+    expect(await store.countsOf('alerts')).toMatchObject({ pending: 1, delivered: 0 });
+    expect(JSON.stringify(log)).not.toContain(secret.slice(6));
+  }, 60_000);
+
+  /** Runs the handler in a process of its own, as Lambda would. */
+  async function invoke(event: object) {
+    const code = `
+      const { handler } = await import(${JSON.stringify(bundle)});
+      process.stderr.write(JSON.stringify(await handler(${JSON.stringify(event)}, { getRemainingTimeInMillis: () => 120_000 })));
+    `;
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], {
+      env: {
+        AWS_REGION: account.region,
+        AWS_ACCESS_KEY_ID: account.credentials.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: account.credentials.secretAccessKey,
+        AWS_ENDPOINT_URL_DYNAMODB: endpoint,
+        AWS_ENDPOINT_URL_EVENTBRIDGE: await addressOf(bus.client),
+        AWS_ENDPOINT_URL_SECRETS_MANAGER: await addressOf(secrets.client),
+        NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem'),
+        POWERTOOLS_SERVICE_NAME: 'Tapeline/deliver',
+        POWERTOOLS_METRICS_NAMESPACE: 'Tapeline',
+        DELIVERY_TABLE: 'deliveries',
+        SECRET_ID: 'endpoint-secrets',
+        BUS_NAME: 'signals',
+        BUS_SOURCE: 'tapeline',
+        SIGNAL_SOURCE: '/tapeline/Tapeline',
+      },
+    });
+    // What is an error is on standard error, where the answer is last.
+    const lines = `${stdout}${stderr}`
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    return { answer: lines.pop(), log: lines };
+  }
+});
+
+async function addressOf({
+  config,
+}: {
+  readonly config: { readonly endpoint?: (() => Promise<{ hostname: string; port?: number }>) | undefined };
+}) {
+  const address = await config.endpoint?.();
+  return `http://${address?.hostname}:${address?.port}`;
+}

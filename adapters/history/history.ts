@@ -2,6 +2,7 @@ import type { Bar, BarBatch, LateTrade } from '../../core/bar.ts';
 import type { Quarantined } from '../../core/reasons.ts';
 import type { Signal } from '../../core/signal.ts';
 import { TapelineError } from '../errors.ts';
+import type { TradeRow } from './trades.ts';
 
 /**
  * What the pipeline gave out, kept to be asked again. Every write may be repeated, whole or in part, in the same or a later process:
@@ -28,6 +29,11 @@ export interface History {
   /** Writes each table to a Parquet file of its name in `folder`, which is made when missing; files of these names are replaced. */
   exportParquet(folder: string): Promise<ExportedTable[]>;
   close(): Promise<void>;
+}
+
+/** A history that takes every trade too, one row for each `entry`. */
+export interface TradeHistory {
+  writeTrades(trades: Iterable<TradeRow>): Promise<void>;
 }
 
 /** Values are null, booleans, numbers, strings, arrays and plain objects: what JSON can hold, with nothing rounded. */

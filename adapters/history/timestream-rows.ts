@@ -86,21 +86,20 @@ export function keyOf({ Dimensions, Time }: TimestreamRow): string {
 /** What all rows of a call have in common is said once: a write is billed by its bytes. */
 export function hoisted(table: TimestreamTable, rows: readonly TimestreamRow[]): { CommonAttributes: _Record; Records: _Record[] } {
   const [first] = rows as [TimestreamRow];
-  const shared = first.Dimensions.filter(({ Name, Value }, at) =>
-    rows.every(({ Dimensions }) => Dimensions[at]?.Name === Name && Dimensions[at].Value === Value),
-  );
-  const names = new Set(shared.map(({ Name }) => Name));
+  const isShared = first.Dimensions.map(({ Value }, at) => rows.every(({ Dimensions }) => Dimensions[at]?.Value === Value));
   const isVersionShared = rows.every(({ Version }) => Version === first.Version);
-  const attributes = attributesOf(table);
+  const common = first.Dimensions.filter((_, at) => isShared[at]);
   return {
     CommonAttributes: {
-      ...attributes,
-      ...(shared.length > 0 && { Dimensions: shared }),
+      MeasureName: table,
+      MeasureValueType: 'MULTI',
+      TimeUnit: 'MILLISECONDS',
+      ...(common.length > 0 && { Dimensions: common }),
       ...(isVersionShared && { Version: first.Version }),
     },
     Records: rows.map(({ Dimensions, Version, ...rest }) => ({
       ...rest,
-      Dimensions: Dimensions.filter(({ Name }) => !names.has(Name)),
+      Dimensions: Dimensions.filter((_, at) => !isShared[at]),
       ...(!isVersionShared && { Version }),
     })),
   };

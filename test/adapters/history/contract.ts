@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { History } from '../../../adapters/history/history.ts';
-import { type Bar, BarBatch, type LateTrade } from '../../../core/bar.ts';
+import { BarBatch } from '../../../core/bar.ts';
 import { intervalText } from '../../../core/interval.ts';
 import type { Quarantined } from '../../../core/reasons.ts';
-import type { Signal } from '../../../core/signal.ts';
+import { barRow, batchOf, late, signals, standing } from './samples.ts';
 
-/** What every history keeps, whatever it is made of. `open` opens the one that is kept under `folder`, made when missing. */
+/** What every history answers that can be asked itself, beside what it keeps (`writing-contract.ts`). `open` opens the one that is kept under `folder`, made when missing. */
 export function historyContract(name: string, open: (folder: string) => Promise<History>): void {
   describe(`${name}, as a history`, () => {
     let root = '';
@@ -23,18 +23,6 @@ export function historyContract(name: string, open: (folder: string) => Promise<
       const history = await open(folder);
       await use(history, folder).finally(() => history.close());
     };
-
-    it('gives the bars back bit for bit and in order, however the writes are cut, repeated and revised', async () => {
-      await fc.assert(
-        fc.asyncProperty(fc.array(fc.array(barRow, { maxLength: 20 }), { maxLength: 6 }), fc.boolean(), async (batches, isRepeated) => {
-          await withHistory(async (history) => {
-            for (const rows of isRepeated ? [...batches, ...batches.toReversed()] : batches) await history.writeBars(batchOf(rows));
-            expect(await jsonLines(history.bars())).toEqual(standing(batches.flat()).map((bar) => JSON.stringify(bar)));
-          });
-        }),
-        { numRuns: 15 },
-      );
-    });
 
     it('gives the same after it was closed and opened again', async () => {
       const rows = fc.sample(barRow, { numRuns: 3_000, seed: 1 });
@@ -80,32 +68,6 @@ export function historyContract(name: string, open: (folder: string) => Promise<
         expect((await history.query('SELECT position, reason, sample FROM quarantine ORDER BY position, reason')).rows).toEqual(
           quarantined.map(({ position, reason, sample }) => [position, reason, sample]),
         );
-      });
-    });
-
-    it('takes writes that are asked for together', async () => {
-      await withHistory(async (history) => {
-        const rows = fc.sample(barRow, { numRuns: 200, seed: 2 });
-        await Promise.all([
-          ...rows.map((row) => history.writeBars(batchOf([row]))),
-          history.writeSignals(signals),
-          history.writeLate(late),
-          history.writeQuarantined(quarantined),
-        ]);
-        expect(await jsonLines(history.bars())).toEqual(standing(rows).map((bar) => JSON.stringify(bar)));
-        expect((await history.query('SELECT count(*) FROM signals')).rows).toEqual([[signals.length]]);
-      });
-    });
-
-    it('takes a batch of nothing', async () => {
-      await withHistory(async (history) => {
-        await Promise.all([
-          history.writeBars(new BarBatch()),
-          history.writeSignals([]),
-          history.writeLate([]),
-          history.writeQuarantined([]),
-        ]);
-        expect(await jsonLines(history.bars())).toEqual([]);
       });
     });
 
@@ -182,94 +144,11 @@ export function historyContract(name: string, open: (folder: string) => Promise<
   });
 }
 
-type BarRow = { symbol: string; windowStartMs: number; sizeMs: number; rev: number };
-
-/** Few symbols and windows, so that repeats and revisions are common. */
-const barRow: fc.Arbitrary<BarRow> = fc.record({
-  symbol: fc.oneof(
-    fc.constantFrom('A', 'B', 'a', 'Ä', '', '\u0000', 'A\u0000', 'A\u0000B', "'", '"', '\uffff', '\u{10000}', 'BRK.B', '7203.T', '株'),
-    fc.string({ unit: 'binary', maxLength: 20 }),
-  ),
-  windowStartMs: fc.constantFrom(-8_640_000_000_000_000, -60_000, 0, 60_000, 1_700_000_040_000, 8_639_999_999_940_000),
-  sizeMs: fc.constantFrom(60_000, 300_000),
-  rev: fc.integer({ min: 0, max: 3 }),
-});
-
-/** The content follows from key and revision, as it does in the pipeline: a repeat is a repeat of everything. */
-function batchOf(rows: readonly BarRow[]): BarBatch {
-  const bars = new BarBatch();
-  for (const { symbol, windowStartMs, sizeMs, rev } of rows) {
-    const seed = symbol.length + (windowStartMs % 7) + sizeMs / 60_000 + rev;
-    const price = rev === 3 ? Number.NaN : Math.abs(seed) / 3 + 0.1;
-    const volume = seed % 5 === 0 ? 0 : Math.abs(seed) / 7;
-    bars.add(
-      symbol,
-      windowStartMs,
-      windowStartMs + sizeMs,
-      price,
-      price * 1.1,
-      price / 1.1,
-      price + 1e-9,
-      volume,
-      volume * 1.7,
-      Math.abs(seed) % 100,
-      rev,
-    );
-  }
-  return bars;
-}
-
-function standing(rows: readonly BarRow[]): Bar[] {
-  const byKey = new Map<string, Bar>();
-  for (const bar of batchOf(rows)) {
-    const key = `${bar.windowStartMs}/${bar.windowEndMs}/${bar.symbol}`;
-    if (bar.rev >= (byKey.get(key)?.rev ?? 0)) byKey.set(key, bar);
-  }
-  return [...byKey.values()].toSorted(
-    (a, b) => byCodePoint(a.symbol, b.symbol) || a.windowStartMs - b.windowStartMs || a.windowEndMs - b.windowEndMs,
-  );
-}
-
-function byCodePoint(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
-}
-
 async function jsonLines(items: AsyncIterable<unknown>): Promise<string[]> {
   const lines: string[] = [];
   for await (const item of items) lines.push(JSON.stringify(item));
   return lines;
 }
-
-const signals: readonly Signal[] = [
-  { symbol: 'A', windowStartMs: 0, strategy: 'ema-cross', reasons: ['fast crossed above slow'] },
-  { symbol: 'A', windowStartMs: 60_000, strategy: 'ema-cross', reasons: [] },
-  { symbol: 'A', windowStartMs: 60_000, strategy: 'rsi', reasons: ['a', '', 'Ä "quoted", \u0000'] },
-  { symbol: '\uffff', windowStartMs: 0, strategy: 'rsi', reasons: ['x'] },
-  { symbol: '\u{10000}', windowStartMs: -60_000, strategy: 'rsi', reasons: ['y', 'y'] },
-].map(({ symbol, windowStartMs, strategy, reasons }, index) => ({
-  signalId: `signal-${9 - index}`,
-  symbol,
-  strategy,
-  side: index % 2 === 0 ? 'buy' : 'sell',
-  intent: index % 3 === 0 ? 'enter' : 'exit',
-  windowStartMs,
-  windowEndMs: windowStartMs + 60_000,
-  price: 0.1 + index,
-  confidence: 0.7,
-  reasons,
-}));
-
-const late: readonly LateTrade[] = [60_000, 300_000].map((sizeMs) => ({
-  symbol: 'Ä\u0000',
-  eventTimeMs: 1_001,
-  price: 0.30000000000000004,
-  size: 5e-8,
-  windowStartMs: 0,
-  windowEndMs: sizeMs,
-  reason: 'beyond-allowed-lateness',
-  lateByMs: 1_260_000,
-  position: 'shard-0:17:3',
-}));
 
 const quarantined: readonly Quarantined[] = [
   { position: 'a:1', reason: 'not-json', sample: '{"symbol":\u0000\u001b[31m\ufffd' },

@@ -7,10 +7,27 @@ import { createInterface } from 'node:readline';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDuckDbHistory } from '../../../adapters/history/duckdb.ts';
-import { BarBatch } from '../../../core/bar.ts';
+import { BarBatch, type LateTrade } from '../../../core/bar.ts';
 import { historyContract } from './contract.ts';
+import { writingContract } from './writing-contract.ts';
 
 historyContract('DuckDB', (folder) => openDuckDbHistory(join(folder, 'history.duckdb')));
+
+writingContract('DuckDB', async (use) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tapeline-written-'));
+  const history = await openDuckDbHistory(join(folder, 'history.duckdb'));
+  const late = async () => {
+    const { columns, rows } = await history.query('SELECT * FROM late');
+    return rows.map((row) => Object.fromEntries(columns.map(({ name }, i) => [name, row[i]])) as LateTrade);
+  };
+  const kept = { bars: () => all(history.bars()), signals: () => all(history.signals()), late };
+  try {
+    await use({ writer: history, kept });
+  } finally {
+    await history.close();
+    rmSync(folder, { recursive: true });
+  }
+});
 
 describe('the DuckDB file', () => {
   let folder = '';
@@ -184,4 +201,10 @@ async function writeUntilKilled(file: string, { from, atLeast }: { from: number;
     if (awaited >= from + atLeast) writer.kill('SIGKILL');
   }
   return awaited;
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const item of items) list.push(item);
+  return list;
 }

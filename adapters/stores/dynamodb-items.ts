@@ -7,7 +7,7 @@ import { CheckpointUnreadable } from './dynamodb-errors.ts';
  * One table, `pk` and `sk` strings, `expiresAtSec` its time to live:
  *
  *     pk                        sk                     attributes
- *     bucket#<generation>#<b>   state                  version, sequenceNumber, chunkCount, chunk
+ *     bucket#<generation>#<b>   state                  version, sequenceNumber, chunkCount, chunk; or, with chunkCount 0, objectName
  *                               state#0001 …           version, chunk
  *     outbox#<generation>#<b>   0000000000000012       version, partCount, signals (JSON), expiresAtSec
  *                               0000000000000012#0001  the same, when the signals outgrow one item
@@ -20,18 +20,26 @@ const contentBytesMax = 380 * 1024;
 
 export type BucketItems = { readonly head: Item; readonly chunks: readonly Item[]; readonly outbox: readonly Item[] };
 
+export type ItemOptions = {
+  readonly generation: string;
+  readonly expiresAtSec: number;
+  /** Where the state is, when it is not in the table. */
+  readonly objectName: string | undefined;
+};
+
 /** What a commit writes. */
-export function itemsOf(commit: Commit, { generation, expiresAtSec }: { generation: string; expiresAtSec: number }): BucketItems {
+export function itemsOf(commit: Commit, { generation, expiresAtSec, objectName }: ItemOptions): BucketItems {
   const version = commit.expectedVersion + 1;
-  const [first, ...rest] = chunksOf(commit.state);
+  const [first, ...rest] = objectName === undefined ? chunksOf(commit.state) : [];
   const parts = partsOf(commit.signals);
   return {
     head: {
       ...stateKey(generation, commit.bucket, 0),
       version: number(version),
       sequenceNumber: { S: commit.sequenceNumber },
-      chunkCount: number(rest.length + 1),
-      chunk: { B: first as Uint8Array },
+      ...(first === undefined
+        ? { chunkCount: number(0), objectName: { S: objectName as string } }
+        : { chunkCount: number(rest.length + 1), chunk: { B: first } }),
     },
     chunks: rest.map((chunk, i) => ({ ...stateKey(generation, commit.bucket, i + 1), version: number(version), chunk: { B: chunk } })),
     outbox: parts.map((signals, part) => ({
@@ -70,17 +78,24 @@ export function outboxSortKey(version: number): string {
   return padded(version, 16);
 }
 
-export type Head = { readonly version: number; readonly sequenceNumber: string; readonly chunkCount: number };
+export type Head = {
+  readonly version: number;
+  readonly sequenceNumber: string;
+  readonly chunkCount: number;
+  /** The object that holds the state, when the table does not. */
+  readonly objectName: string | undefined;
+};
 
 export function headOf(item: Item): Head {
   return {
     version: readNumber(item, 'version'),
     sequenceNumber: readText(item, 'sequenceNumber'),
     chunkCount: readNumber(item, 'chunkCount'),
+    objectName: item['objectName']?.S,
   };
 }
 
-/** A bucket's checkpoint of what one query of its partition gave; `torn` when a commit came between its items. */
+/** A bucket's checkpoint of what one query of its partition gave, without its state where an object has it; `torn` when a commit came between its items. */
 export function checkpointOf(bucket: number, items: readonly Item[]): Checkpoint | 'torn' | undefined {
   const [first] = items;
   if (first === undefined) return undefined;

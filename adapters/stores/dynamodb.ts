@@ -12,7 +12,7 @@ import { failureOf } from '../aws-failure.ts';
 import { type Backoff, type Wait, waitAfterAttempt } from '../backoff.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { Checkpoint, CheckpointStore, Commit, OutboxItem } from './checkpoints.ts';
-import { CheckpointTooLarge, StoreBusy, StoreRefused } from './dynamodb-errors.ts';
+import { CheckpointTooLarge, CheckpointUnreadable, StoreBusy, StoreRefused } from './dynamodb-errors.ts';
 import {
   bytesOf,
   chunkKeys,
@@ -37,6 +37,13 @@ export type DynamoDbCheckpointsOptions = {
   /** States and outboxes of different generations do not see each other. */
   readonly generation: string;
   readonly bucketCount: number;
+  /**
+   * Takes the states that are larger than `inTableBytesMax`: a put there has one price, whatever its size, and the table's rises with each KB.
+   * @default every state is in the table
+   */
+  readonly objects?: StateObjects | undefined;
+  /** @default 2,048: in a transaction that costs as much in the table as an object does */
+  readonly inTableBytesMax?: number;
   /** How long published signals stay in the outbox, and how long those wait that nobody reads. @default 7 days */
   readonly outboxRetentionSec?: number;
   /** Is told what each commit cost. */
@@ -44,6 +51,15 @@ export type DynamoDbCheckpointsOptions = {
   /** Waits between attempts. @default the clock's */
   readonly wait?: Wait;
 };
+
+/** Objects that give back at once what was put, however often their key is put. */
+export interface StateObjects {
+  /** Returns the name of what was put just now; of each put there is one of its own. */
+  put(key: string, bytes: Uint8Array): Promise<string>;
+  /** Undefined when there is none. */
+  get(name: string): Promise<Uint8Array | undefined>;
+  remove(name: string): Promise<void>;
+}
 
 export type CommitCost = {
   readonly bucket: number;
@@ -55,6 +71,7 @@ export type CommitCost = {
 };
 
 const outboxRetentionDefaultSec = 7 * 24 * 3600;
+const inTableDefaultBytesMax = 2 * 1024;
 const parallelMax = 8;
 const attemptsMax = 8;
 const backoff: Backoff = { baseMs: 50, maxMs: 2_000 };
@@ -64,6 +81,9 @@ const transactionMax = { items: 100, bytes: 4_000_000 };
 /**
  * Checkpoints and outbox in one DynamoDB table. A bucket's commit is one transaction, and its condition on the version is the fence. The same
  * commit twice, as after an answer that got lost, is done once. Buckets go side by side, and one that fails does not hold up the others.
+ *
+ * A state in an object is put there first; the transaction then names it. So a commit that fails has changed nothing. What an older head names
+ * stays, for as long as the bucket keeps it: the table can be restored to a point in time.
  */
 export class DynamoDbCheckpoints implements CheckpointStore {
   readonly #options: DynamoDbCheckpointsOptions;
@@ -76,7 +96,7 @@ export class DynamoDbCheckpoints implements CheckpointStore {
     this.#backoff = options.wait === undefined ? backoff : { ...backoff, wait: options.wait };
   }
 
-  /** @throws StoreBusy, StoreRefused */
+  /** @throws StoreBusy, StoreRefused, CheckpointUnreadable */
   async load(buckets: readonly number[]): Promise<Checkpoint[]> {
     const loaded = await inParallel(buckets, parallelMax, (bucket) => this.#loadOne(bucket));
     return loaded.filter((checkpoint) => checkpoint !== undefined);
@@ -116,30 +136,58 @@ export class DynamoDbCheckpoints implements CheckpointStore {
       const items = await this.#query(bucket, statePartition(this.#options.generation, bucket));
       const checkpoint = checkpointOf(bucket, items);
       if (checkpoint !== 'torn') {
-        if (items[0] !== undefined) this.#heads.set(bucket, headOf(items[0]));
-        return checkpoint;
+        if (items[0] === undefined || checkpoint === undefined) return undefined;
+        const head = headOf(items[0]);
+        this.#heads.set(bucket, head);
+        return head.objectName === undefined ? checkpoint : { ...checkpoint, state: await this.#stateIn(bucket, head.objectName) };
       }
       await waitAfterAttempt(attempt, this.#backoff);
     }
     throw new StoreBusy({ bucket, attempts: attemptsMax });
   }
 
+  async #stateIn(bucket: number, objectName: string): Promise<Uint8Array> {
+    const { objects, generation } = this.#options;
+    const state = await objects?.get(objectName);
+    if (state !== undefined) return state;
+    const reason = `its state is in the object "${objectName}", ${objects === undefined ? 'and this store was made without objects' : 'which is gone'}`;
+    throw new CheckpointUnreadable({ key: `${statePartition(generation, bucket)}/state`, reason });
+  }
+
+  /** Undefined where the state goes into the table. */
+  async #putObject({ bucket, state }: Commit): Promise<string | undefined> {
+    const { objects, generation, inTableBytesMax = inTableDefaultBytesMax } = this.#options;
+    if (objects === undefined || state.length <= inTableBytesMax) return undefined;
+    return objects.put(`${generation}/${bucket}`, state);
+  }
+
   async #commitOne(commit: Commit): Promise<undefined> {
     const { bucket } = commit;
     const { generation, outboxRetentionSec = outboxRetentionDefaultSec, onCommitted } = this.#options;
     const before = await this.#headBefore(commit);
-    const { head, chunks, outbox } = itemsOf(commit, { generation, expiresAtSec: Math.floor(Date.now() / 1000) + outboxRetentionSec });
+    const objectName = await this.#putObject(commit);
+    const expiresAtSec = Math.floor(Date.now() / 1000) + outboxRetentionSec;
+    const { head, chunks, outbox } = itemsOf(commit, { generation, expiresAtSec, objectName });
     const stale = chunkKeys(generation, bucket, { from: chunks.length + 1, to: before?.chunkCount ?? 0 });
     const items = [head, ...chunks, ...outbox];
     const size = { items: items.length + stale.length, bytes: items.reduce((sum, item) => sum + bytesOf(item), 0) };
     if (size.items > transactionMax.items || size.bytes > transactionMax.bytes) throw new CheckpointTooLarge({ bucket, ...size });
-    const writeUnits = await this.#transact(commit, [
+    const { writeUnits, saved } = await this.#transact(commit, headOf(head), [
       this.#fenced(head, commit),
       ...[...chunks, ...outbox].map(this.#put),
       ...stale.map(this.#delete),
-    ]);
-    this.#heads.set(bucket, headOf(head));
+    ]).catch(async (error: unknown) => {
+      if (error instanceof CheckpointConflict) await this.#removeObject(objectName);
+      throw error;
+    });
+    if (saved.objectName !== objectName) await this.#removeObject(objectName);
+    this.#heads.set(bucket, saved);
     onCommitted?.({ bucket, version: commit.expectedVersion + 1, writeUnits, ...size });
+  }
+
+  /** Of a commit that was not done: in front of the one that the head names, it would let that one be taken for replaced. */
+  async #removeObject(objectName: string | undefined): Promise<void> {
+    if (objectName !== undefined) await this.#options.objects?.remove(objectName);
   }
 
   /** What the commit replaces; a commit that will fail has nothing to replace. */
@@ -154,21 +202,20 @@ export class DynamoDbCheckpoints implements CheckpointStore {
     return item && headOf(item);
   }
 
-  /** The write units. A transaction that was done before, its answer lost, has the very head that it wants to write. */
-  #transact(commit: Commit, TransactItems: TransactWriteItem[]): Promise<number> {
-    const { bucket, expectedVersion, sequenceNumber } = commit;
-    return this.#attempt(bucket, async () => {
+  /** A transaction that was done before, its answer lost, has the version and the position that it wants to write. */
+  #transact(commit: Commit, wanted: Head, TransactItems: TransactWriteItem[]): Promise<{ writeUnits: number; saved: Head }> {
+    return this.#attempt(commit.bucket, async () => {
       try {
         const { ConsumedCapacity } = await this.#options.client.send(
           new TransactWriteItemsCommand({ TransactItems, ReturnConsumedCapacity: 'TOTAL' }),
         );
-        return (ConsumedCapacity ?? []).reduce((sum, { CapacityUnits = 0 }) => sum + CapacityUnits, 0);
+        return { writeUnits: (ConsumedCapacity ?? []).reduce((sum, { CapacityUnits = 0 }) => sum + CapacityUnits, 0), saved: wanted };
       } catch (error) {
         const fence = fenceOf(error);
         if (fence === undefined) throw error;
-        const head = fence.Item && headOf(fence.Item);
-        if (head?.version === expectedVersion + 1 && head.sequenceNumber === sequenceNumber) return 0;
-        throw new CheckpointConflict({ buckets: [bucket] });
+        const saved = fence.Item && headOf(fence.Item);
+        if (saved?.version === wanted.version && saved.sequenceNumber === wanted.sequenceNumber) return { writeUnits: 0, saved };
+        throw new CheckpointConflict({ buckets: [commit.bucket] });
       }
     });
   }

@@ -7,6 +7,8 @@ import { type CommitCost, DynamoDbCheckpoints, type DynamoDbCheckpointsOptions }
 import type { Signal } from '../../../core/signal.ts';
 import { startDynamoDbLocal } from '../../aws/dynamodb-local.ts';
 import { clientOf, makeTable } from '../../aws/table.ts';
+import { S3States } from '../../../adapters/s3/states.ts';
+import { FakeS3 } from '../s3/fake-s3.ts';
 import { checkpointStoreContract } from './contract.ts';
 
 const local = await startDynamoDbLocal();
@@ -30,6 +32,119 @@ describe.skipIf(local.kind === 'missing')('DynamoDB', () => {
   checkpointStoreContract('DynamoDB', async () => {
     const generation = randomUUID();
     return { store: storeOf(generation, { bucketCount: 5 }), reopen: async () => storeOf(generation, { bucketCount: 5 }) };
+  });
+
+  describe('with its states in objects', () => {
+    let s3: FakeS3;
+    beforeAll(async () => {
+      s3 = await FakeS3.start();
+    });
+    afterAll(() => s3.stop());
+    const withObjects = (generation: string, options: Partial<DynamoDbCheckpointsOptions> = {}) =>
+      storeOf(generation, { objects: new S3States({ bucket: s3.bucket }), ...options });
+    const currentOf = (generation: string) => s3.versions.get(`${generation}/0`)?.at(-1)?.bytes;
+    const large = (fill: number) => new Uint8Array(50_000).fill(fill);
+
+    checkpointStoreContract('DynamoDB with objects', async () => {
+      const generation = randomUUID();
+      const open = () => withObjects(generation, { bucketCount: 5, inTableBytesMax: 0 });
+      return { store: open(), reopen: async () => open() };
+    });
+
+    it('gives back the last of any commits, bit for bit, wherever each was', async () => {
+      const sizes = fc.array(fc.constantFrom(0, 2 * kb, 2 * kb + 1, 60 * kb, 900 * kb), { minLength: 1, maxLength: 5 });
+      await fc.assert(
+        fc.asyncProperty(sizes, fc.array(fc.boolean(), { minLength: 5, maxLength: 5 }), async (stateSizes, areInObjects) => {
+          const generation = randomUUID();
+          let last = new Uint8Array();
+          for (const [version, size] of stateSizes.entries()) {
+            last = new Uint8Array(randomBytes(size));
+            const store = areInObjects[version] ? withObjects(generation) : storeOf(generation);
+            await store.commit([commitOf({ expectedVersion: version, state: last })]);
+          }
+          const version = stateSizes.length;
+          const checkpoints = await withObjects(generation).load([0]);
+          expect(checkpoints.map(digested)).toEqual([digested({ bucket: 0, version, sequenceNumber: `${version}`, state: last })]);
+          const isInObject = areInObjects[version - 1] && last.length > 2 * kb;
+          expect(await sortKeysOf('bucket', generation)).toHaveLength(isInObject ? 1 : Math.max(1, Math.ceil(last.length / (380 * kb))));
+        }),
+        { numRuns: 15 },
+      );
+    });
+
+    it('costs two write units for a state of any size, and six with its signals', async () => {
+      const costs: CommitCost[] = [];
+      const store = withObjects(randomUUID(), { onCommitted: (cost) => costs.push(cost) });
+      await store.commit([commitOf({ state: new Uint8Array(900 * kb) })]);
+      await store.commit([commitOf({ expectedVersion: 1, state: large(1), signals: [0, 1, 2, 3, 4].map(signalOf) })]);
+      expect(costs.map(({ writeUnits }) => writeUnits)).toEqual([2, 6]);
+    });
+
+    it('leaves the object of a commit that lost behind none, so that the bucket does not take the named one for replaced', async () => {
+      const generation = randomUUID();
+      const results = await Promise.allSettled(
+        [1, 2, 3].map((zombie) => withObjects(generation).commit([commitOf({ sequenceNumber: `${zombie}`, state: large(zombie) })])),
+      );
+      expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      const [checkpoint] = await withObjects(generation).load([0]);
+      expect(checkpoint?.state).toEqual(large(Number(checkpoint?.sequenceNumber)));
+      expect(currentOf(generation)?.equals(large(Number(checkpoint?.sequenceNumber)))).toBe(true);
+    });
+
+    it('takes a commit that another process has done for its own, object and all', async () => {
+      const generation = randomUUID();
+      await withObjects(generation).commit([commitOf({ state: large(1) })]);
+      const again = withObjects(generation);
+      await again.commit([commitOf({ state: large(1) })]);
+      await again.commit([commitOf({ expectedVersion: 1, state: large(2) })]);
+      expect(s3.versions.get(`${generation}/0`)).toHaveLength(2);
+      expect((await withObjects(generation).load([0]))[0]?.state).toEqual(large(2));
+    });
+
+    it('survives a process that ends between the object and the table', async () => {
+      const generation = randomUUID();
+      await withObjects(generation).commit([commitOf({ state: large(1) })]);
+      const dying = faultyClient(endpoint, [], async (command, next) => {
+        if (command === 'TransactWriteItemsCommand') throw new Error('the process ends here');
+        return await next();
+      });
+      await expect(withObjects(generation, { client: dying }).commit([commitOf({ expectedVersion: 1, state: large(2) })])).rejects.toThrow(
+        'the process ends here',
+      );
+      const after = withObjects(generation);
+      expect((await after.load([0])).map(({ version, state }) => [version, state[0]])).toEqual([[1, 1]]);
+      await after.commit([commitOf({ expectedVersion: 1, state: large(3) })]);
+      expect((await withObjects(generation).load([0])).map(({ version, state }) => [version, state[0]])).toEqual([[2, 3]]);
+    });
+
+    it('commits nothing to a bucket without versions', async () => {
+      const generation = randomUUID();
+      s3.isVersioned = false;
+      await withObjects(generation)
+        .commit([commitOf({ state: large(1) })])
+        .then(
+          () => expect.fail('it was committed'),
+          (error: unknown) => expect(error).toMatchObject({ code: 'states-unversioned', retryable: false }),
+        )
+        .finally(() => {
+          s3.isVersioned = true;
+        });
+      expect(await withObjects(generation).load([0])).toEqual([]);
+    });
+
+    it.each([
+      ['is gone', true],
+      ['cannot be asked for', false],
+    ])('says so when an object %s', async (_, hasObjects) => {
+      const generation = randomUUID();
+      await withObjects(generation).commit([commitOf({ state: large(1) })]);
+      s3.versions.delete(`${generation}/0`);
+      const store = hasObjects ? withObjects(generation) : storeOf(generation);
+      await expect(store.load([0])).rejects.toMatchObject({
+        code: 'checkpoint-unreadable',
+        message: expect.stringContaining(`${generation}/0?versionId=`),
+      });
+    });
   });
 
   /** The sort keys that a generation has in the bucket's partition of a kind. */

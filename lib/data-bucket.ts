@@ -12,6 +12,8 @@ export type DataBucketProps = {
   readonly accessLogBucket?: IBucket | undefined;
   /** How long objects stay, by the prefix of their keys; '' for all. @default for ever */
   readonly expirations?: Readonly<Record<string, Duration>> | undefined;
+  /** Every put is a version of its own, and stays this long after another has replaced it. @default a put replaces what was there */
+  readonly replacedRetention?: Duration | undefined;
   /** Whether rules of EventBridge see its new objects. @default false */
   readonly tellsEventBridge?: boolean | undefined;
   /** @default the bucket and what is in it stay when the stack goes */
@@ -20,7 +22,8 @@ export type DataBucketProps = {
 
 /** A private bucket: no public access, TLS only, encrypted, and no parts of broken uploads left to pay for. */
 export function makeDataBucket(scope: Construct, id: string, props: DataBucketProps = {}): IBucket {
-  const { encryptionKey, accessLogBucket, expirations = {}, tellsEventBridge = false, removalPolicy = RemovalPolicy.RETAIN } = props;
+  const { encryptionKey, accessLogBucket, expirations = {}, replacedRetention, tellsEventBridge = false } = props;
+  const { removalPolicy = RemovalPolicy.RETAIN } = props;
   const bucket = new Bucket(scope, id, {
     blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
     enforceSSL: true,
@@ -29,7 +32,9 @@ export function makeDataBucket(scope: Construct, id: string, props: DataBucketPr
       ? { encryption: BucketEncryption.S3_MANAGED }
       : { encryption: BucketEncryption.KMS, encryptionKey, bucketKeyEnabled: true }),
     ...(accessLogBucket && { serverAccessLogsBucket: accessLogBucket, serverAccessLogsPrefix: `${scope.node.id}/${id}/` }),
+    ...(replacedRetention && { versioned: true }),
     lifecycleRules: [
+      ...(replacedRetention ? [{ noncurrentVersionExpiration: replacedRetention, expiredObjectDeleteMarker: true }] : []),
       { abortIncompleteMultipartUploadAfter: Duration.days(1) },
       ...Object.entries(expirations).map(([prefix, expiration]) => ({ ...(prefix !== '' && { prefix }), expiration })),
     ],

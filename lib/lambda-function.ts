@@ -21,6 +21,8 @@ export type LambdaFunctionProps = {
   readonly configPath?: string | undefined;
   /** Concurrency taken out of the account's for this function alone. @default shared; an account's first quota has none to spare */
   readonly reservedConcurrency?: number | undefined;
+  /** Whether X-Ray traces it: the first invocation of every second and a twentieth of the others. @default false */
+  readonly isTraced?: boolean | undefined;
   /** @default one month */
   readonly logRetention?: RetentionDays | undefined;
   /** Of the log group. @default it stays when the stack goes */
@@ -53,7 +55,7 @@ const runtimeOptions = { NODE_OPTIONS: '--enable-source-maps --max-semi-space-si
 /** One of our handlers: Node 24 on arm64, one minified ES module with its source map, logs that end, and a role with nothing to spare. */
 export class LambdaFunction extends NodejsFunction {
   constructor(scope: Construct, id: string, props: LambdaFunctionProps) {
-    const { entry, description, memorySizeMb, timeout, environment, reservedConcurrency } = props;
+    const { entry, description, memorySizeMb, timeout, environment, reservedConcurrency, isTraced = false } = props;
     const { logRetention = RetentionDays.ONE_MONTH, removalPolicy = RemovalPolicy.RETAIN } = props;
     const logGroup = new LogGroup(scope, `${id}Logs`, { retention: logRetention, removalPolicy });
     // The managed policy may write to every log group of the account.
@@ -72,7 +74,7 @@ export class LambdaFunction extends NodejsFunction {
       timeout,
       role,
       logGroup,
-      tracing: Tracing.ACTIVE,
+      tracing: isTraced ? Tracing.ACTIVE : Tracing.DISABLED,
       ...(reservedConcurrency !== undefined && { reservedConcurrentExecutions: reservedConcurrency }),
       environment: {
         ...runtimeOptions,
@@ -97,7 +99,7 @@ export class LambdaFunction extends NodejsFunction {
         banner: "import{createRequire as tapelineRequire}from'node:module';const require=tapelineRequire(import.meta.url);",
       },
     });
-    acknowledge.everyResource(role, 'X-Ray has no resources: traces are put to "*" or not at all');
+    if (isTraced) acknowledge.everyResource(role, 'X-Ray has no resources: traces are put to "*" or not at all');
   }
 }
 

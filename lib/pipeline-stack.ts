@@ -102,6 +102,7 @@ export class PipelineStack extends Stack {
     const outputs: Record<string, [description: string, value: string | undefined]> = {
       TapeStream: ['Kinesis stream that a feed writes to', tape.stream.streamName],
       CheckpointTable: ['DynamoDB table of checkpoints and outbox', consumer.table.tableName],
+      StateBucket: ['S3 bucket of the states that checkpoints name', consumer.stateBucket.bucketName],
       QuarantineBucket: ['What could not be read, and batches that were given up', consumer.quarantineBucket.bucketName],
       SignalBusName: ['EventBridge bus with the signals', signals.bus.eventBusName],
       SignalTopicArn: ['SNS topic with the signals', topic.topic.topicArn],

@@ -63,6 +63,7 @@ export class SignalBus extends Construct {
       description: 'Publishes the signals of the outbox',
       // It waits for EventBridge most of its time; below this, a cold start takes seconds.
       memorySizeMb: 512,
+      isTraced: true,
       timeout,
       reservedConcurrency: props.reservedConcurrency,
       removalPolicy,

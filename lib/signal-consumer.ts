@@ -1,7 +1,7 @@
 import { Duration, Names, RemovalPolicy } from 'aws-cdk-lib';
 import { MathExpression, type MathExpressionOptions, type Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, BillingMode, type ITable, StreamViewType, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
-import { type Grant, type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { Grant, type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { StreamConsumer } from 'aws-cdk-lib/aws-kinesis';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { StartingPosition } from 'aws-cdk-lib/aws-lambda';
@@ -25,13 +25,15 @@ export type SignalConsumerProps = {
   /**
    * How often every state is saved, 1 to 900 s. Bars and signals are saved when they come; this is for what is open between them. Bars
    * follow event time and never this window.
-   * @default 1 minute
+   * @default 5 minutes
    */
   readonly tumblingWindow?: Duration | undefined;
   /** Reads with a throughput and a price of its own: 0.05 s instead of 0.6 s from the feed to the handler. @default shared polling */
   readonly hasEnhancedFanOut?: boolean | undefined;
   /** The file that exports the deployment's config. @default `tapeline.config.ts` in the folder that the app is started in */
   readonly configPath?: string | undefined;
+  /** Whether X-Ray traces an invocation a second, which costs more than the function itself. @default false */
+  readonly isTraced?: boolean | undefined;
   /** @default 1,769: one whole core, and the fold uses no more */
   readonly memorySizeMb?: number | undefined;
   /** @default shared with the account: shards bound the concurrency already */
@@ -50,11 +52,13 @@ const recordAgeMax = Duration.days(7);
 /** Longer than all attempts of an adapter that gives up, so that its error says why, and not the end of the time. */
 const timeout = Duration.minutes(3);
 
-/** Folds the tape: a Lambda function on the stream, the table with its checkpoints and signals, and a bucket for what could not be read. */
+/** Folds the tape: a Lambda function on the stream, table and bucket of its checkpoints and signals, and a bucket for what could not be read. */
 export class SignalConsumer extends Construct {
   readonly handler: LambdaFunction;
   /** Checkpoints, and the outbox whose inserts are on its stream. */
   readonly table: ITable;
+  /** States that are larger than 2 KB, each a version that an item of the table names. */
+  readonly stateBucket: IBucket;
   /** Quarantined input, and whole batches that Lambda has given up. */
   readonly quarantineBucket: IBucket;
   readonly encryptionKey: IKey;
@@ -64,6 +68,13 @@ export class SignalConsumer extends Construct {
     const { tape, history, accessLogBucket, removalPolicy = RemovalPolicy.RETAIN } = props;
     this.encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
     this.table = this.#makeTable(removalPolicy);
+    this.stateBucket = makeDataBucket(this, 'States', {
+      encryptionKey: this.encryptionKey,
+      accessLogBucket,
+      // The table can be restored to any moment from which the tape can be read again.
+      replacedRetention: Duration.days(Math.ceil(tape.retention.toDays({ integral: false }))),
+      removalPolicy,
+    });
     this.quarantineBucket = makeDataBucket(this, 'Quarantine', {
       encryptionKey: this.encryptionKey,
       accessLogBucket,
@@ -77,9 +88,12 @@ export class SignalConsumer extends Construct {
       timeout,
       reservedConcurrency: props.reservedConcurrency,
       configPath: props.configPath ?? defaultConfigPath,
+      isTraced: props.isTraced,
       removalPolicy,
       environment: {
         TABLE_NAME: this.table.tableName,
+        STATE_BUCKET: this.stateBucket.bucketName,
+        STATE_DOMAIN: this.stateBucket.bucketRegionalDomainName,
         QUARANTINE_BUCKET: this.quarantineBucket.bucketName,
         QUARANTINE_DOMAIN: this.quarantineBucket.bucketRegionalDomainName,
         QUARANTINE_PREFIX: quarantinePrefix,
@@ -98,6 +112,7 @@ export class SignalConsumer extends Construct {
   /** For who looks into the state and the outbox. */
   grantReadCheckpoints(grantee: IGrantable): Grant {
     grantDecrypt(this.encryptionKey, grantee);
+    this.#grantStates(grantee, 's3:GetObjectVersion');
     return this.table.grant(grantee, 'dynamodb:DescribeTable', 'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:Scan');
   }
 
@@ -155,6 +170,8 @@ export class SignalConsumer extends Construct {
     const { handler, quarantineBucket } = this;
     this.table.grant(handler, 'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:DeleteItem');
     grantTableKey(this.encryptionKey, handler);
+    this.#grantStates(handler, 's3:DeleteObjectVersion', 's3:GetObjectVersion', 's3:PutObject');
+    acknowledge.objectsOf(this.stateBucket, '*', handler.role ?? handler, 'an object for each bucket of symbols of each generation');
     const objects = `${quarantinePrefix}*`;
     handler.addToRolePolicy(new PolicyStatement({ actions: ['s3:PutObject'], resources: [quarantineBucket.arnForObjects(objects)] }));
     grantEncrypt(this.encryptionKey, handler);
@@ -167,12 +184,16 @@ export class SignalConsumer extends Construct {
     history?.grantWrite(handler);
   }
 
+  #grantStates(grantee: IGrantable, ...actions: string[]): void {
+    Grant.addToPrincipal({ grantee, actions, resourceArns: [this.stateBucket.arnForObjects('*')] });
+  }
+
   /**
    * Parallel invocations for one shard would part a bucket's trades, and a window with them is undefined. A batch is not cut in two
    * to find the culprit: bad input succeeds, in quarantine, and what fails is the world. So a batch is tried until the tape is
    * about to forget it, and only then kept aside whole: whatever is skipped is a hole in the bars.
    */
-  #readTape(tape: Tape, { tumblingWindow = Duration.minutes(1), hasEnhancedFanOut = false }: SignalConsumerProps): void {
+  #readTape(tape: Tape, { tumblingWindow = Duration.minutes(5), hasEnhancedFanOut = false }: SignalConsumerProps): void {
     const sourceProps: KinesisEventSourceProps = {
       startingPosition: StartingPosition.TRIM_HORIZON,
       // The payload limit of 6 MB cuts before this: few large batches save invocations and checkpoints.

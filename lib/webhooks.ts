@@ -67,6 +67,7 @@ export class Webhooks extends Construct {
       entry: 'deliver',
       description: 'Delivers signals to webhooks and chats',
       memorySizeMb: 512,
+      isTraced: true,
       timeout,
       configPath,
       removalPolicy,

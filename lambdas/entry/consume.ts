@@ -3,6 +3,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { FirehoseClient } from '@aws-sdk/client-firehose';
 import { FirehoseHistory } from '../../adapters/history/firehose.ts';
 import { S3Quarantine } from '../../adapters/s3/quarantine.ts';
+import { S3States } from '../../adapters/s3/states.ts';
 import { DynamoDbCheckpoints } from '../../adapters/stores/dynamodb.ts';
 import { CheckpointConflict } from '../../adapters/stores/errors.ts';
 import { pipelineOptionsOf } from '../../core/config.ts';
@@ -28,6 +29,7 @@ const consume = makeConsumer({
     tableName: environment.TABLE_NAME,
     generation,
     bucketCount,
+    objects: new S3States({ bucket: readBucket('STATE') }),
     onCommitted: ({ writeUnits }) => metrics.addMetric('writeUnits', consumeMetrics.writeUnits, writeUnits),
   }),
   history: historyOf(),

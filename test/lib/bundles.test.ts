@@ -62,6 +62,8 @@ const lambda = {
 const environmentOf: Record<'consume' | 'publish', Record<string, string>> = {
   consume: {
     TABLE_NAME: 'table',
+    STATE_BUCKET: 'states',
+    STATE_DOMAIN: 'states.s3.eu-central-1.amazonaws.com',
     QUARANTINE_BUCKET: 'bucket',
     QUARANTINE_DOMAIN: 'bucket.s3.eu-central-1.amazonaws.com',
     QUARANTINE_PREFIX: 'quarantine/',

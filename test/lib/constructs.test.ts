@@ -121,6 +121,7 @@ describe('who looks into what went wrong', () => {
       'kms:DescribeKey',
       's3:GetBucketLocation',
       's3:GetObject',
+      's3:GetObjectVersion',
       's3:ListBucket',
     ]);
     const objects = statementsOf([policy])

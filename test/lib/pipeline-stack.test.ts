@@ -107,13 +107,13 @@ describe('the pipeline stack', () => {
 
   it('closes every bucket to the public, encrypts it and refuses what is not TLS', () => {
     const buckets = ofType(stack.resources, 'AWS::S3::Bucket');
-    expect(buckets).toHaveLength(3);
+    expect(buckets).toHaveLength(4);
     for (const { Properties } of buckets) {
       expect(Object.values(Properties.PublicAccessBlockConfiguration)).toEqual([true, true, true, true]);
       expect(Properties.BucketEncryption).toBeDefined();
     }
-    stack.template.resourcePropertiesCountIs('AWS::S3::BucketPolicy', denyOf({ Bool: { 'aws:SecureTransport': 'false' } }), 3);
-    stack.template.resourcePropertiesCountIs('AWS::S3::BucketPolicy', denyOf({ NumericLessThan: { 's3:TlsVersion': 1.2 } }), 3);
+    stack.template.resourcePropertiesCountIs('AWS::S3::BucketPolicy', denyOf({ Bool: { 'aws:SecureTransport': 'false' } }), 4);
+    stack.template.resourcePropertiesCountIs('AWS::S3::BucketPolicy', denyOf({ NumericLessThan: { 's3:TlsVersion': 1.2 } }), 4);
   });
 
   it('encrypts tape, table, topic, queue and delivery with its one key, which is rotated', () => {
@@ -154,6 +154,7 @@ describe('the pipeline stack', () => {
       'QuarantineBucket',
       'SignalBusName',
       'SignalTopicArn',
+      'StateBucket',
       'TapeStream',
     ]);
   });
@@ -185,18 +186,17 @@ describe('the pipeline stack', () => {
       RetentionPeriodHours: 168,
     });
     template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
-      TumblingWindowInSeconds: 60,
+      TumblingWindowInSeconds: 300,
       MaximumRecordAgeInSeconds: 167 * 3600,
     });
   });
 });
 
 describe('the functions', () => {
-  it('run on Node 24 and arm64, traced, with source maps and logs that end', () => {
+  it('run on Node 24 and arm64, with source maps and logs that end', () => {
     stack.template.allResourcesProperties('AWS::Lambda::Function', {
       Runtime: 'nodejs24.x',
       Architectures: ['arm64'],
-      TracingConfig: { Mode: 'Active' },
       LoggingConfig: { LogGroup: Match.anyValue() },
       Environment: {
         Variables: Match.objectLike({
@@ -208,10 +208,28 @@ describe('the functions', () => {
     stack.template.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: 30 });
   });
 
+  it('are traced, but for the one whose invocations come every second: its traces would cost more than it does', () => {
+    const modes = ofType(stack.resources, 'AWS::Lambda::Function').map(({ Properties }) => [
+      Properties.Description,
+      Properties.TracingConfig?.Mode,
+    ]);
+    expect(modes).toContainEqual(['Folds the tape into bars and signals', undefined]);
+    expect(modes).toContainEqual(['Publishes the signals of the outbox', 'Active']);
+  });
+
+  it('keeps the states that a table names which is restored to any moment of the tape', () => {
+    stack.template.hasResourceProperties('AWS::S3::Bucket', {
+      VersioningConfiguration: { Status: 'Enabled' },
+      LifecycleConfiguration: {
+        Rules: Match.arrayWith([Match.objectLike({ NoncurrentVersionExpiration: { NoncurrentDays: 1 }, Status: 'Enabled' })]),
+      },
+    });
+  });
+
   it('reads the tape in order, keeps no batch back and loses none', () => {
     stack.template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
       EventSourceArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^TapeStream'), 'Arn'] },
-      TumblingWindowInSeconds: 60,
+      TumblingWindowInSeconds: 300,
       ParallelizationFactor: 1,
       BisectBatchOnFunctionError: false,
       StartingPosition: 'TRIM_HORIZON',

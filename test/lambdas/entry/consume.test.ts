@@ -101,6 +101,8 @@ describe.skipIf(local.kind === 'missing')("the consumer's entry, by its environm
         POWERTOOLS_SERVICE_NAME: 'Tapeline/consume',
         POWERTOOLS_METRICS_NAMESPACE: 'Tapeline',
         TABLE_NAME: 'checkpoints',
+        STATE_BUCKET: 'state-bucket',
+        STATE_DOMAIN: 'unused.example',
         QUARANTINE_BUCKET: 'quarantine-bucket',
         QUARANTINE_DOMAIN: 'unused.example',
         QUARANTINE_PREFIX: 'quarantine/',

@@ -5,7 +5,7 @@ const isSlowWanted = process.env.TAPELINE_SLOW === '1' || process.argv.includes(
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: isSlowWanted ? [] : ['test/slow/**'],
+    exclude: ['test/localstack/**', ...(isSlowWanted ? [] : ['test/slow/**'])],
     setupFiles: ['test/house/no-network.ts'],
     execArgv: ['--disable-warning=ExperimentalWarning'],
     maxWorkers: 2,

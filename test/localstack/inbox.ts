@@ -1,0 +1,62 @@
+import { SNSClient, SubscribeCommand } from '@aws-sdk/client-sns';
+import { CreateQueueCommand, DeleteMessageBatchCommand, DeleteQueueCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import type { SignalEvent } from '../../adapters/bus/signal-event.ts';
+import { account } from '../aws/table.ts';
+
+/** A signal at the end of its way, and when the queue got it. */
+export type Delivery = { readonly event: SignalEvent; readonly queuedMs: number };
+
+/** A subscriber: a queue on the topic of signals, that is emptied all the time. */
+export class Inbox {
+  /** In the order in which they were received, repeats included. */
+  readonly deliveries: Delivery[] = [];
+  readonly #sqs: SQSClient;
+  readonly #queueUrl: string;
+  readonly #receiving: Promise<void>;
+  #isClosed = false;
+
+  static async subscribe(endpoint: string, topicArn: string, name: string): Promise<Inbox> {
+    const sqs = new SQSClient({ ...account, endpoint });
+    const sns = new SNSClient({ ...account, endpoint });
+    const { QueueUrl = '' } = await sqs.send(new CreateQueueCommand({ QueueName: name }));
+    const queueArn = `${topicArn.replace(':sns:', ':sqs:').split(':').slice(0, -1).join(':')}:${name}`;
+    await sns.send(new SubscribeCommand({ TopicArn: topicArn, Protocol: 'sqs', Endpoint: queueArn }));
+    sns.destroy();
+    return new Inbox(sqs, QueueUrl);
+  }
+
+  private constructor(sqs: SQSClient, queueUrl: string) {
+    this.#sqs = sqs;
+    this.#queueUrl = queueUrl;
+    this.#receiving = this.#receive();
+  }
+
+  /** Removes the queue. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#receiving;
+    await this.#sqs.send(new DeleteQueueCommand({ QueueUrl: this.#queueUrl }));
+    this.#sqs.destroy();
+  }
+
+  async #receive(): Promise<void> {
+    const QueueUrl = this.#queueUrl;
+    while (!this.#isClosed) {
+      const { Messages = [] } = await this.#sqs.send(
+        new ReceiveMessageCommand({
+          QueueUrl,
+          MaxNumberOfMessages: 10,
+          WaitTimeSeconds: 1,
+          MessageSystemAttributeNames: ['SentTimestamp'],
+        }),
+      );
+      if (Messages.length === 0) continue;
+      for (const { Body = '', Attributes } of Messages) {
+        const { Message } = JSON.parse(Body) as { Message: string };
+        this.deliveries.push({ event: JSON.parse(Message) as SignalEvent, queuedMs: Number(Attributes?.SentTimestamp) });
+      }
+      const Entries = Messages.map(({ ReceiptHandle }, i) => ({ Id: String(i), ReceiptHandle }));
+      await this.#sqs.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }));
+    }
+  }
+}

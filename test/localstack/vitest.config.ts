@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+/** One deployment that everything happens to, in order: what comes after a failure would only repeat it. */
+export default defineConfig({
+  test: {
+    include: ['test/localstack/**/*.test.ts'],
+    globalSetup: ['test/localstack/global-setup.ts'],
+    setupFiles: ['test/house/no-network.ts'],
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    bail: 1,
+    reporters: ['verbose'],
+  },
+});

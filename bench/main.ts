@@ -6,6 +6,7 @@ import { deliveries } from './deliveries.ts';
 import { duckdb, polars } from './engines.ts';
 import { feedRows } from './feeds.ts';
 import { indicatorRows } from './indicators.ts';
+import { load } from './load.ts';
 import { memory } from './memory.ts';
 import { packed } from './packed.ts';
 import { replay } from './replay.ts';
@@ -27,6 +28,7 @@ const suites: readonly Suite[] = [
   state,
   memory,
   consumer,
+  load,
   bundles,
   deliveries,
 ];

@@ -1,0 +1,337 @@
+import { consumeMetrics, deliverMetrics, publishMetrics, sessionMetrics } from '../../core/metrics.ts';
+import { type Load, peakFactor } from './load.ts';
+import { assumed, measured } from './measured.ts';
+import { type PriceName, priceTable } from './prices.ts';
+
+/** The parts of a deployment, in the order in which a trade goes through it. */
+export const parts = ['tape', 'consumer', 'checkpoints', 'signals', 'webhooks', 'history', 'observability', 'keys'] as const;
+export type Part = (typeof parts)[number];
+
+/** Something that is counted: the factors multiplied are the quantity, in the units that the price is for. */
+export type Line = {
+  readonly part: Part;
+  readonly what: string;
+  readonly factors: readonly Factor[];
+  readonly quantity: number;
+  readonly price: PriceName;
+  readonly usd: number;
+};
+export type Factor = readonly [value: number, of: string];
+
+export type Month = {
+  readonly load: Load;
+  readonly lines: readonly Line[];
+  /** By list price; they sum up to `usd`. */
+  readonly byPart: Readonly<Record<Part, number>>;
+  readonly usd: number;
+  /** Of that, what AWS gives every account for nothing each month, if nothing else in the account uses it. */
+  readonly freeUsd: number;
+  readonly billedUsd: number;
+};
+
+/** All hours of a month are billed, trading hours or not. */
+const hoursPerMonth = 730;
+const kb = 1024;
+/** As the consumer has it in `lambdas/consume-kinesis.ts`, `lib/signal-consumer.ts` and `adapters/stores/dynamodb.ts`. */
+const travellingCharactersMax = 700_000;
+const tumblingWindowSec = 300;
+const consumerGb = 1_769 / kb;
+const smallGb = 512 / kb;
+const outboxDays = 7;
+const archiveDays = 30;
+const headBytes = 250;
+const putUnitBytes = 25 * kb;
+const firehoseStepBytes = 5 * kb;
+const frameEntriesMax = 16_384;
+const alarmMetrics = 19;
+
+/** What a month of this load costs, line by line; what costs nothing is left out. */
+export function monthOf(load: Load): Month {
+  const rates = ratesOf(load);
+  const lines = [
+    ...tape(load, rates),
+    ...consumer(load, rates),
+    ...checkpoints(load, rates),
+    ...signals(rates),
+    ...webhooks(load, rates),
+    ...history(load, rates),
+    ...observability(load, rates),
+    ...keys(load),
+  ].filter(({ usd }) => usd > 0);
+  const sum = (of: readonly Line[]) => of.reduce((usd, line) => usd + line.usd, 0);
+  const byPart = Object.fromEntries(parts.map((part) => [part, sum(lines.filter((line) => line.part === part))])) as Record<Part, number>;
+  const [usd, freeUsd] = [sum(lines), freeUsdOf(lines)];
+  return { load, lines, byPart, usd, freeUsd, billedUsd: usd - freeUsd };
+}
+
+function freeUsdOf(lines: readonly Line[]): number {
+  const byPrice = Map.groupBy(lines, ({ price }) => price);
+  return [...byPrice].reduce((sum, [name, ofPrice]) => {
+    const { usd, per, free } = priceTable.prices[name];
+    const quantity = ofPrice.reduce((total, line) => total + line.quantity, 0);
+    return sum + (Math.min(free, quantity) / per) * usd;
+  }, 0);
+}
+
+type Rates = ReturnType<typeof ratesOf>;
+
+/** What the parts share. */
+function ratesOf(load: Load) {
+  const { tradesPerDay, symbols, hoursPerDay, days, buckets, windowSizesMs } = load;
+  const seconds = days * hoursPerDay * 3_600;
+  const trades = tradesPerDay * days;
+  const tradesPerSec = trades / seconds;
+  const shards = load.shards === 'on-demand' ? onDemandShards(load) : load.shards;
+  const windowSec = Math.min(...windowSizesMs) / 1_000;
+  const closes = seconds / windowSec;
+  const bars = windowSizesMs.reduce((sum, sizeMs) => sum + Math.min(trades, (symbols * seconds * 1_000) / sizeMs), 0);
+  const decided = Math.min(trades, (symbols * seconds * 1_000) / (windowSizesMs[0] as number));
+  const signals = decided * load.strategies * measured.signalsPerBar;
+  const stored = storedBytesOf(load, tradesPerSec);
+  const characters = (stored / shards) * (4 / 3);
+  const spilledShare = Math.max(0, 1 - travellingCharactersMax / characters);
+  const saves = closes + seconds / tumblingWindowSec + seconds * spilledShare;
+  return {
+    seconds,
+    trades,
+    tradesPerSec,
+    shards,
+    closes,
+    bars,
+    signals,
+    stored,
+    spilledShare,
+    saves,
+    frame: frameOf(load, tradesPerSec),
+    buckets,
+  };
+}
+
+/** A stream on demand has four shards at the least, and doubles ahead of its peak. */
+function onDemandShards({ tradesPerDay }: Load): number {
+  const peakBytesPerSec = (peakFactor * tradesPerDay * (measured.frameTradeBytes + measured.frameSymbolBytes)) / 86_400;
+  return Math.max(4, Math.ceil((2 * peakBytesPerSec) / 1e6));
+}
+
+/** All states together, as they are stored. */
+function storedBytesOf({ symbols, slotsPerSymbol, windowSizesMs, allowedLatenessMs }: Load, tradesPerSec: number): number {
+  const rememberedSec = (Math.max(...windowSizesMs) + allowedLatenessMs) / 1_000;
+  const perSymbol = slotsPerSymbol * measured.slotStoredBytes + windowSizesMs.length * measured.rowStoredBytes;
+  return symbols * perSymbol + tradesPerSec * rememberedSec * measured.idStoredBytes;
+}
+
+/** The feed gives out a frame a second and bucket, or more where one does not hold all of it. */
+function frameOf({ buckets, symbols }: Load, tradesPerSec: number): { readonly perSec: number; readonly bytes: number } {
+  const trades = tradesPerSec / buckets;
+  const perSec = Math.max(1, Math.ceil(trades / frameEntriesMax));
+  const ofFrame = trades / perSec;
+  const known = Math.max(1, symbols / buckets);
+  const distinct = Math.min(ofFrame, known * (1 - (1 - 1 / known) ** ofFrame));
+  return { perSec, bytes: measured.frameHeadBytes + ofFrame * measured.frameTradeBytes + distinct * measured.frameSymbolBytes };
+}
+
+function line(part: Part, what: string, price: PriceName, ...factors: Factor[]): Line {
+  const quantity = factors.reduce((product, [value]) => product * value, 1);
+  const { usd, per } = priceTable.prices[price];
+  return { part, what, factors, quantity, price, usd: (quantity / per) * usd };
+}
+
+const gb = (bytes: number, of: string): Factor => [bytes / 1e9, `GB ${of}`];
+
+function tape({ shards: wanted, history }: Load, { shards, seconds, frame, buckets, trades, tradesPerSec }: Rates): Line[] {
+  if (wanted !== 'on-demand') {
+    return [
+      line('tape', 'Kinesis shards', 'kinesisShardHour', [shards, 'shards'], [hoursPerMonth, 'h']),
+      line(
+        'tape',
+        'Kinesis puts',
+        'kinesisPutUnit',
+        [buckets, 'buckets'],
+        [seconds * frame.perSec, 'frames each'],
+        [Math.ceil(frame.bytes / putUnitBytes), `units for ${Math.round(frame.bytes)} bytes`],
+      ),
+    ];
+  }
+  const frames: Factor[] = [
+    [buckets, 'buckets'],
+    [seconds * frame.perSec, 'frames each'],
+  ];
+  const bytesOut = trades * (frame.bytes / (tradesPerSec / buckets / frame.perSec));
+  return [
+    line('tape', 'Kinesis stream', 'kinesisOnDemandHour', [hoursPerMonth, 'h']),
+    line('tape', 'Kinesis in', 'kinesisOnDemandIn', ...frames, gb(Math.ceil(frame.bytes / kb) * kb, 'a frame, in KB begun')),
+    line('tape', 'Kinesis out', 'kinesisOnDemandOut', gb(bytesOut, 'of frames'), [history === 'none' ? 1 : 2, 'readers']),
+  ];
+}
+
+function consumer({ symbols, history }: Load, { shards, seconds, closes, trades, spilledShare }: Rates): Line[] {
+  const invocations = shards * (seconds + seconds / tumblingWindowSec);
+  const calls = (history === 'none' ? 3 : 4) * shards * closes + 2 * shards * (seconds / tumblingWindowSec);
+  const callSec = ((calls + (spilledShare > 0 ? 2 * shards * seconds : 0)) * measured.callMs) / 1_000;
+  const foldSec = (invocations * measured.invocationMs + trades * measured.tradeMs + seconds * symbols * measured.packSymbolMs) / 1_000;
+  return [
+    line('consumer', 'Lambda requests', 'lambdaRequest', [shards, 'shards'], [invocations / shards, 'reads, one a second']),
+    line('consumer', 'Lambda time, folding', 'lambdaGbSecond', [foldSec, 's'], [consumerGb, 'GB']),
+    line('consumer', 'Lambda time, waiting for tables and streams', 'lambdaGbSecond', [callSec, 's'], [consumerGb, 'GB']),
+  ];
+}
+
+function checkpoints(load: Load, { buckets, closes, saves, signals, seconds, stored, spilledShare }: Rates): Line[] {
+  const perCommit = signals / (closes * buckets);
+  const withSignals = 1 - Math.exp(-perCommit);
+  const outboxUnits = 2 * Math.ceil((headBytes + (perCommit / Math.max(withSignals, 1e-9)) * measured.signalBytes) / kb);
+  const isInTable = stored / buckets <= 2 * kb;
+  const saved: Factor[] = [
+    [buckets, 'buckets'],
+    [saves, spilledShare > 0 ? 'saves: bar closes, windows, and what does not fit into them' : 'saves: bar closes and windows'],
+  ];
+  const inTable = isInTable ? stored / buckets : 0;
+  const outboxBytes = (signals * measured.signalBytes * outboxDays) / load.days;
+  const replacedBytes = isInTable ? 0 : ((stored * saves) / load.days) * 1.5;
+  return [
+    line('checkpoints', 'S3 puts of states', 's3Put', ...saved, [isInTable ? 0 : 1, 'put']),
+    line(
+      'checkpoints',
+      'S3 gets of states',
+      's3Get',
+      [buckets, 'buckets'],
+      [seconds / tumblingWindowSec, 'windows'],
+      [isInTable ? 0 : 1, 'get'],
+    ),
+    line('checkpoints', 'S3 storage, replaced states for a day and a half', 's3Storage', gb(replacedBytes + stored, '')),
+    line('checkpoints', 'DynamoDB writes of heads', 'dynamoDbWrite', ...saved, [2 * Math.ceil((headBytes + inTable) / kb), 'units']),
+    line(
+      'checkpoints',
+      'DynamoDB writes of the outbox',
+      'dynamoDbWrite',
+      [buckets, 'buckets'],
+      [closes, 'bar closes'],
+      [withSignals, 'with signals'],
+      [outboxUnits, 'units'],
+    ),
+    line('checkpoints', 'DynamoDB reads', 'dynamoDbRead', [buckets, 'buckets'], [seconds / tumblingWindowSec, 'windows'], [1, 'unit']),
+    line('checkpoints', 'DynamoDB storage', 'dynamoDbStorage', gb(outboxBytes, 'of a week of outbox')),
+    line('checkpoints', 'DynamoDB recovery to a point in time', 'dynamoDbRecovery', gb(outboxBytes, '')),
+  ];
+}
+
+function signals({ signals, buckets, closes }: Rates): Line[] {
+  const invocations = Math.min(signals, buckets * closes);
+  const archivedBytes = signals * measured.signalEventBytes;
+  return [
+    line('signals', 'Lambda requests', 'lambdaRequest', [invocations, 'commits with signals']),
+    line('signals', 'Lambda time', 'lambdaGbSecond', [invocations, 'commits'], [assumed.publishMs / 1_000, 's'], [smallGb, 'GB']),
+    line('signals', 'EventBridge events', 'eventBridgeEvent', [signals, 'signals']),
+    line('signals', 'EventBridge archive', 'eventBridgeArchived', gb(archivedBytes, '')),
+    line('signals', `EventBridge archive, ${archiveDays} days`, 'eventBridgeStorage', gb(archivedBytes / 2, 'on average')),
+    line('signals', 'SNS messages', 'snsPublish', [signals, 'signals']),
+  ];
+}
+
+function webhooks({ webhooks: endpoints }: Load, { signals }: Rates): Line[] {
+  if (endpoints === 0) return [];
+  const deliveries: Factor[] = [
+    [signals, 'signals'],
+    [endpoints, 'endpoints'],
+  ];
+  const sweeps = hoursPerMonth * 60;
+  return [
+    line('webhooks', 'SQS requests', 'sqsRequest', [signals, 'signals'], [1.3, 'sent, received and deleted in tens']),
+    line('webhooks', 'Lambda requests', 'lambdaRequest', [signals / 10 + sweeps, 'batches and sweeps']),
+    line(
+      'webhooks',
+      'Lambda time',
+      'lambdaGbSecond',
+      [signals / 10 + sweeps, 'batches and sweeps'],
+      [assumed.deliverMs / 1_000, 's'],
+      [smallGb, 'GB'],
+    ),
+    line('webhooks', 'DynamoDB writes', 'dynamoDbWrite', ...deliveries, [assumed.deliveryWriteUnits, 'units']),
+    line('webhooks', 'Secrets', 'secret', [1, 'secret']),
+    line('webhooks', 'Data to the internet', 'transferOut', ...deliveries, gb(measured.signalEventBytes + 600, 'each, with headers')),
+  ];
+}
+
+function history(load: Load, rates: Rates): Line[] {
+  if (load.history === 'none') return [];
+  return load.history === 'parquet' ? parquet(load, rates) : timestream(load, rates);
+}
+
+function parquet(_: Load, { bars, trades, seconds, buckets, frame, closes, shards, signals }: Rates): Line[] {
+  const rowBytes = bars * measured.barBytes + signals * measured.signalBytes + closes * shards * firehoseStepBytes;
+  const frameSteps = Math.ceil(frame.bytes / firehoseStepBytes) * firehoseStepBytes;
+  const frames: Factor[] = [[buckets, 'buckets'], [seconds * frame.perSec, 'frames'], gb(frameSteps, 'each, in steps of 5 KB')];
+  const transformSec = trades * (assumed.transformTradeMs / 1_000);
+  const parquetBytes = bars * assumed.barParquetBytes + trades * assumed.tradeParquetBytes;
+  const files = 4 * (seconds / 300) + parquetBytes / 32e6;
+  return [
+    line('history', 'Firehose, bars and signals', 'firehoseIn', gb(rowBytes, 'of JSON')),
+    line('history', 'Firehose, bars and signals as Parquet', 'firehoseConverted', gb(rowBytes, 'of JSON')),
+    line('history', 'Firehose, trades', 'firehoseIn', ...frames),
+    line('history', 'Firehose, trades as Parquet', 'firehoseConverted', ...frames),
+    line('history', 'Lambda requests', 'lambdaRequest', [(trades * measured.frameTradeBytes) / 0.3e6, 'batches of 0.3 MB']),
+    line('history', 'Lambda time', 'lambdaGbSecond', [transformSec, 's'], [smallGb, 'GB']),
+    line('history', 'S3 puts', 's3Put', [files, 'files']),
+    line('history', 'S3 storage, each month one more', 's3Storage', gb(parquetBytes, 'of Parquet')),
+  ];
+}
+
+/** A second reader of the tape writes the trades, the consumer its bars and signals. */
+function timestream({ days, hoursPerDay }: Load, { bars, trades, seconds, shards, signals }: Rates): Line[] {
+  const calls = Math.max((trades + bars + signals) / 100, shards * seconds);
+  const bytes = trades * assumed.timestreamTradeBytes + (bars + signals) * assumed.timestreamBarBytes;
+  const memoryGbHours = (bytes / 1e9) * assumed.timestreamMemoryHours;
+  const waitSec = (calls * measured.callMs) / 1_000 / 4;
+  return [
+    line('history', 'Timestream writes', 'timestreamWrite', [bytes / kb, 'KB in calls of 100 rows']),
+    line(
+      'history',
+      'Timestream memory',
+      'timestreamMemory',
+      [memoryGbHours / (days * hoursPerDay), 'GB an hour held'],
+      [days * hoursPerDay, 'h'],
+    ),
+    line('history', 'Timestream storage, each month one more', 'timestreamMagnetic', gb(bytes, '')),
+    line('history', 'Lambda requests', 'lambdaRequest', [shards, 'shards'], [seconds, 'reads, one a second']),
+    line('history', 'Lambda time', 'lambdaGbSecond', [waitSec, 's, four calls at once'], [smallGb, 'GB']),
+  ];
+}
+
+function observability(load: Load, { shards, seconds, buckets, closes, signals }: Rates): Line[] {
+  const invocations = shards * seconds;
+  const published = Math.min(signals, buckets * closes);
+  const perLine = measured.logLineBytes + measured.lambdaLogBytes;
+  const kept = load.history === 'timestream' ? invocations : 0;
+  const logBytes = (invocations + published + kept) * perLine;
+  const names = [
+    consumeMetrics,
+    publishMetrics,
+    ...(load.webhooks > 0 ? [deliverMetrics] : []),
+    ...(load.isAlwaysOpen ? [] : [sessionMetrics]),
+  ];
+  const metrics = names.reduce((sum, group) => sum + Object.keys(group).length, 0);
+  // The first of each second, and of those behind it a twentieth.
+  const traced = Math.min(published, 2 * closes + published / 20);
+  return [
+    line('observability', 'CloudWatch logs', 'logsIn', gb(logBytes, 'of lines')),
+    line('observability', 'CloudWatch logs, a month', 'logsStorage', gb(logBytes * 0.15, 'compressed')),
+    line('observability', 'CloudWatch metrics', 'metric', [metrics, 'metrics of our own']),
+    line('observability', 'CloudWatch alarms', 'alarmMetric', [alarmMetrics, 'metrics in alarms']),
+    line('observability', 'CloudWatch dashboard', 'dashboard', [1, 'dashboard']),
+    line('observability', 'X-Ray, the publisher', 'trace', [traced, 'traces']),
+  ];
+}
+
+function keys(_: Load): Line[] {
+  return [
+    line('keys', 'KMS key', 'kmsKey', [1, 'key']),
+    line(
+      'keys',
+      'KMS requests',
+      'kmsRequest',
+      [assumed.keyUsers, 'users'],
+      [hoursPerMonth * 12, 'data keys each, one in five minutes'],
+      [2, 'requests'],
+    ),
+  ];
+}

@@ -41,6 +41,15 @@ export const deliverMetrics = {
   badMessages: 'Count',
 } as const;
 
+export const historyMetrics = {
+  /** Trades given to the history, repeats included. */
+  tradesKept: 'Count',
+  /** Rows that the history's service will never take, kept aside. */
+  rowsRefused: 'Count',
+  /** Frames that did not become trades, kept aside as they came. */
+  framesFailed: 'Count',
+} as const;
+
 export const sessionMetrics = {
   /** 1 while the calendar expects trades, else 0. */
   sessionOpen: 'Count',
@@ -49,4 +58,5 @@ export const sessionMetrics = {
 export type ConsumeMetric = keyof typeof consumeMetrics;
 export type PublishMetric = keyof typeof publishMetrics;
 export type DeliverMetric = keyof typeof deliverMetrics;
+export type HistoryMetric = keyof typeof historyMetrics;
 export type SessionMetric = keyof typeof sessionMetrics;

@@ -8,6 +8,11 @@ export const acknowledge = {
     Validations.of(construct).acknowledge({ id: `AwsSolutions-${id}`, reason });
   },
 
+  /** What CloudFormation's own rules warn of. */
+  warning(construct: IConstruct, id: string, reason: string): void {
+    Validations.of(construct).acknowledge({ id: `CloudFormation-Validate::${id}`, reason });
+  },
+
   /** A statement on "*". */
   everyResource(construct: IConstruct, reason: string): void {
     acknowledge.finding(construct, 'IAM5[Resource::*]', reason);

@@ -1,19 +1,37 @@
-import { type CfnResource, Duration, Names, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Duration, Names, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { CfnNamedQuery, CfnWorkGroup } from 'aws-cdk-lib/aws-athena';
 import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
-import { CfnDatabase, CfnTable } from 'aws-cdk-lib/aws-glue';
+import type { CfnTable } from 'aws-cdk-lib/aws-glue';
 import { Grant, type IGrantable, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { CfnDeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
+import { CfnDeliveryStream, type CfnDeliveryStreamProps } from 'aws-cdk-lib/aws-kinesisfirehose';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { LogGroup, LogStream, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { acknowledge } from './acknowledge.ts';
 import { makeDataBucket } from './data-bucket.ts';
-import { DataKey, grantEncrypt } from './data-key.ts';
-import { barsTable, type HistoryTable, lateTable, partitionKey, queries } from './history-tables.ts';
+import { DataKey, grantDecrypt, grantEncrypt } from './data-key.ts';
+import { HistoryCatalog } from './history-catalog.ts';
+import {
+  barsTable,
+  type HistoryTable,
+  lateTable,
+  partitionKey,
+  quarantineTable,
+  queries,
+  signalsTable,
+  tradesTable,
+} from './history-tables.ts';
+import type { KeptHistory } from './kept-history.ts';
+import { defaultConfigPath, LambdaFunction } from './lambda-function.ts';
+import { metricOf } from './metric.ts';
+import type { Tape } from './tape.ts';
 
 export type HistoryProps = {
+  /** Every trade of it is kept too. @default trades are not kept */
+  readonly tape?: Tape | undefined;
+  /** The file that exports the deployment's config, for a history of trades. @default `tapeline.config.ts` in the folder that the app is started in */
+  readonly configPath?: string | undefined;
   /** `parquet` with a Glue table and an Athena workgroup, or lines of `json` alone, where there is no Glue. @default 'parquet' */
   readonly format?: 'parquet' | 'json' | undefined;
   /** How long Firehose collects before it writes, 60 to 900 s: longer makes fewer and larger files. @default 5 minutes */
@@ -32,22 +50,35 @@ export type HistoryProps = {
 const bufferMb = 64;
 /** Athena writes the answer to every query. */
 const resultsPrefix = 'query-results/';
+const transformEntry = 'history-transform';
 
-/** Bars and late trades for ever: Firehose → S3, as Parquet by day of arrival, which Athena reads by the tables `bars` and `late`. */
-export class History extends Construct {
+/** Lambda's answer has 6 MB, and a frame of trades grows to eight times its size in it. */
+const transformBatchMb = '0.3';
+
+/**
+ * Bars, signals, trades and late trades for ever: Firehose → S3, as Parquet by day of arrival, which Athena reads by views of these names.
+ *
+ *     consumer ─▶ Firehose ────────────────────────▶ bars, signals, late ─┐
+ *     tape ─────▶ Firehose ─▶ frames to lines of JSON ─▶ trades ───────────┴▶ S3 ─▶ Athena
+ */
+export class History extends Construct implements KeptHistory {
   readonly bucket: IBucket;
   readonly barsStream: CfnDeliveryStream;
+  readonly signalsStream: CfnDeliveryStream;
   readonly lateStream: CfnDeliveryStream;
+  /** Undefined without a tape. */
+  readonly tradesStream: CfnDeliveryStream | undefined;
   /** Undefined where the format has no tables. */
   readonly workGroup: CfnWorkGroup | undefined;
   readonly encryptionKey: IKey;
   readonly #props: HistoryProps;
-  readonly #database: CfnDatabase | undefined;
+  readonly #catalog: HistoryCatalog | undefined;
   readonly #logGroup: LogGroup;
+  #quarantine: { readonly bucket: IBucket; readonly prefix: string } | undefined;
 
   constructor(scope: Construct, id: string, props: HistoryProps = {}) {
     super(scope, id);
-    const { format = 'parquet', removalPolicy = RemovalPolicy.RETAIN, accessLogBucket } = props;
+    const { format = 'parquet', removalPolicy = RemovalPolicy.RETAIN, accessLogBucket, tape } = props;
     this.#props = props;
     this.encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
     this.bucket = makeDataBucket(this, 'Bucket', {
@@ -57,26 +88,44 @@ export class History extends Construct {
       removalPolicy,
     });
     this.#logGroup = new LogGroup(this, 'Logs', { retention: RetentionDays.ONE_MONTH, removalPolicy });
-    if (format === 'parquet') this.#database = this.#makeDatabase();
+    if (format === 'parquet') this.#catalog = new HistoryCatalog(this, { bucket: this.bucket, removalPolicy });
     this.barsStream = this.#makeDelivery('Bars', barsTable);
+    this.signalsStream = this.#makeDelivery('Signals', signalsTable);
     this.lateStream = this.#makeDelivery('Late', lateTable);
-    if (this.#database) this.workGroup = this.#makeWorkGroup(this.#database);
+    if (tape) this.tradesStream = this.#makeDelivery('Trades', tradesTable, tape);
+    if (this.#catalog) this.workGroup = this.#makeWorkGroup(this.#catalog);
   }
 
-  /** For what writes bars and late trades. */
+  get consumerEnvironment(): Readonly<Record<string, string>> {
+    return { BARS_STREAM: this.barsStream.ref, SIGNALS_STREAM: this.signalsStream.ref, LATE_STREAM: this.lateStream.ref };
+  }
+
+  /** Undefined where the format has no tables. */
+  get databaseName(): string | undefined {
+    return this.#catalog?.databaseName;
+  }
+
+  /** For what writes bars, signals and late trades. */
   grantWrite(grantee: IGrantable): Grant {
     return Grant.addToPrincipal({
       grantee,
       actions: ['firehose:PutRecordBatch'],
-      resourceArns: [this.barsStream.attrArn, this.lateStream.attrArn],
+      resourceArns: [this.barsStream.attrArn, this.signalsStream.attrArn, this.lateStream.attrArn],
     });
+  }
+
+  /** Makes the consumer's quarantined input the table `quarantine`. */
+  showQuarantine(bucket: IBucket, prefix: string): void {
+    this.#catalog?.addLines('Quarantine', quarantineTable, `s3://${bucket.bucketName}/${prefix}`);
+    this.#quarantine = { bucket, prefix };
   }
 
   /** For a person or a program that asks by the workgroup. @throws Error where there are no tables to ask */
   grantQuery(grantee: IGrantable): void {
-    if (this.#database === undefined || this.workGroup === undefined)
+    if (this.#catalog === undefined || this.workGroup === undefined)
       throw new Error('a history of lines of JSON has no tables to ask; make it with format "parquet"');
     const stack = Stack.of(this);
+    const { databaseName, names } = this.#catalog;
     const glueArn = (resource: string, resourceName?: string) =>
       stack.formatArn({ service: 'glue', resource, ...(resourceName && { resourceName }) });
     const allow = (actions: string[], resourceArns: string[]) => Grant.addToPrincipal({ grantee, actions, resourceArns });
@@ -92,20 +141,26 @@ export class History extends Construct {
     );
     allow(
       ['glue:GetDatabase', 'glue:GetPartitions', 'glue:GetTable', 'glue:GetTables'],
-      [
-        glueArn('catalog'),
-        glueArn('database', this.#database.ref),
-        glueArn('table', `${this.#database.ref}/bars`),
-        glueArn('table', `${this.#database.ref}/late`),
-      ],
+      [glueArn('catalog'), glueArn('database', databaseName), ...names.map((name) => glueArn('table', `${databaseName}/${name}`))],
     );
     allow(['s3:GetBucketLocation', 's3:ListBucket'], [this.bucket.bucketArn]);
     allow(
       ['s3:GetObject'],
-      ['bars/*', 'late/*', `${resultsPrefix}*`].map((objects) => this.bucket.arnForObjects(objects)),
+      ['bars/*', 'signals/*', 'late/*', 'trades/*', `${resultsPrefix}*`].map((objects) => this.bucket.arnForObjects(objects)),
     );
+    if (this.#quarantine) {
+      const { bucket, prefix } = this.#quarantine;
+      allow(['s3:GetBucketLocation', 's3:ListBucket'], [bucket.bucketArn]);
+      allow(['s3:GetObject'], [bucket.arnForObjects(`${prefix}*`)]);
+      if (bucket.encryptionKey) grantDecrypt(bucket.encryptionKey, grantee);
+    }
     allow(['s3:AbortMultipartUpload', 's3:PutObject'], [this.bucket.arnForObjects(`${resultsPrefix}*`)]);
     grantEncrypt(this.encryptionKey, grantee);
+  }
+
+  /** Frames that did not become trades: they cannot be read, or outgrow an answer of Lambda. Firehose has kept them. */
+  metricFramesFailed(options?: MetricOptions): Metric {
+    return metricOf(this, transformEntry, 'framesFailed', options);
   }
 
   /** Seconds since the oldest bar that is not on S3 yet; beyond the buffering interval, Firehose cannot write. */
@@ -119,20 +174,11 @@ export class History extends Construct {
     });
   }
 
-  #makeDatabase(): CfnDatabase {
-    const stack = Stack.of(this);
-    return this.#keep(
-      new CfnDatabase(this, 'Database', {
-        catalogId: stack.account,
-        databaseInput: { name: `${stack.stackName.toLowerCase().replace(/[^a-z0-9]/g, '_')}_history`, description: 'Bars and late trades' },
-      }),
-    );
-  }
-
-  #makeDelivery(id: string, table: HistoryTable): CfnDeliveryStream {
+  /** Of what is put into it, or of a tape. */
+  #makeDelivery(id: string, table: HistoryTable, tape?: Tape): CfnDeliveryStream {
     const { bufferingInterval = Duration.minutes(5) } = this.#props;
     const role = new Role(this, `${id}Role`, { assumedBy: new ServicePrincipal('firehose.amazonaws.com') });
-    const glueTable = this.#database && this.#makeTable(`${id}Table`, table, this.#database);
+    const glueTable = this.#catalog?.addParquet(id, table);
     this.#grantDelivery(role, table, glueTable);
     const logStream = new LogStream(this, `${id}LogStream`, {
       logGroup: this.#logGroup,
@@ -142,8 +188,7 @@ export class History extends Construct {
     const delivery = new CfnDeliveryStream(this, `${id}Delivery`, {
       // LocalStack gives it none.
       deliveryStreamName: `${Names.uniqueResourceName(this, { maxLength: 58 })}-${table.name}`,
-      deliveryStreamType: 'DirectPut',
-      deliveryStreamEncryptionConfigurationInput: { keyType: 'CUSTOMER_MANAGED_CMK', keyArn: this.encryptionKey.keyArn },
+      ...(tape === undefined ? this.#directPut() : sourceOf(tape, role)),
       extendedS3DestinationConfiguration: {
         bucketArn: this.bucket.bucketArn,
         roleArn: role.roleArn,
@@ -152,14 +197,60 @@ export class History extends Construct {
         bufferingHints: { intervalInSeconds: bufferingInterval.toSeconds(), sizeInMBs: bufferMb },
         encryptionConfiguration: { kmsEncryptionConfig: { awskmsKeyArn: this.encryptionKey.keyArn } },
         cloudWatchLoggingOptions: { enabled: true, logGroupName: this.#logGroup.logGroupName, logStreamName: logStream.logStreamName },
+        ...(tape && { processingConfiguration: this.#makeTransformation(role) }),
         ...(glueTable === undefined
           ? { compressionFormat: 'GZIP' }
           : { compressionFormat: 'UNCOMPRESSED', dataFormatConversionConfiguration: parquetOf(glueTable, role) }),
       },
     });
+    if (tape)
+      acknowledge.finding(delivery, 'KDF1', 'it reads a stream that is encrypted, and encrypts what it writes: between them nothing rests');
     // The role alone is no reason to wait for what it may do.
     delivery.node.addDependency(role);
     return delivery;
+  }
+
+  #directPut(): Pick<CfnDeliveryStreamProps, 'deliveryStreamType' | 'deliveryStreamEncryptionConfigurationInput'> {
+    const { keyArn } = this.encryptionKey;
+    return {
+      deliveryStreamType: 'DirectPut',
+      deliveryStreamEncryptionConfigurationInput: { keyType: 'CUSTOMER_MANAGED_CMK', keyArn },
+    };
+  }
+
+  /** The function that Firehose hands frames to, and gets lines of JSON from. */
+  #makeTransformation(role: Role): CfnDeliveryStream.ProcessingConfigurationProperty {
+    const { configPath = defaultConfigPath, removalPolicy } = this.#props;
+    const transformation = new LambdaFunction(this, 'Transform', {
+      entry: transformEntry,
+      description: 'Turns frames of the tape into trades for Firehose',
+      memorySizeMb: 512,
+      timeout: Duration.minutes(1),
+      environment: {},
+      configPath,
+      removalPolicy,
+    });
+    const { functionArn } = transformation;
+    const lambdaArn = `${functionArn}:$LATEST`;
+    const statement = new PolicyStatement({
+      actions: ['lambda:InvokeFunction', 'lambda:GetFunctionConfiguration'],
+      resources: [functionArn, lambdaArn],
+    });
+    role.addToPolicy(statement);
+    return {
+      enabled: true,
+      processors: [
+        {
+          type: 'Lambda',
+          parameters: [
+            { parameterName: 'LambdaArn', parameterValue: lambdaArn },
+            { parameterName: 'BufferSizeInMBs', parameterValue: transformBatchMb },
+            { parameterName: 'BufferIntervalInSeconds', parameterValue: '60' },
+            { parameterName: 'NumberOfRetries', parameterValue: '3' },
+          ],
+        },
+      ],
+    };
   }
 
   #grantDelivery(role: Role, table: HistoryTable, glueTable: CfnTable | undefined): void {
@@ -180,57 +271,24 @@ export class History extends Construct {
     }
     if (glueTable === undefined) return;
     const stack = Stack.of(this);
-    const databaseName = this.#database?.ref;
+    const databaseName = this.databaseName;
     role.addToPolicy(
       new PolicyStatement({
         actions: ['glue:GetTable', 'glue:GetTableVersion', 'glue:GetTableVersions'],
         resources: [
           stack.formatArn({ service: 'glue', resource: 'catalog' }),
           stack.formatArn({ service: 'glue', resource: 'database', resourceName: `${databaseName}` }),
-          stack.formatArn({ service: 'glue', resource: 'table', resourceName: `${databaseName}/${table.name}` }),
+          stack.formatArn({ service: 'glue', resource: 'table', resourceName: `${databaseName}/${table.rows}` }),
         ],
       }),
     );
   }
 
-  /** Partitions follow from the calendar, so that nothing has to find and register them. */
-  #makeTable(id: string, { name, columns }: HistoryTable, database: CfnDatabase): CfnTable {
-    const location = `s3://${this.bucket.bucketName}/${name}/`;
-    const table = new CfnTable(this, id, {
-      catalogId: Stack.of(this).account,
-      databaseName: database.ref,
-      tableInput: {
-        name,
-        tableType: 'EXTERNAL_TABLE',
-        partitionKeys: [{ name: partitionKey, type: 'string' }],
-        parameters: {
-          EXTERNAL: 'TRUE',
-          classification: 'parquet',
-          'projection.enabled': 'true',
-          [`projection.${partitionKey}.type`]: 'date',
-          [`projection.${partitionKey}.format`]: 'yyyy-MM-dd',
-          [`projection.${partitionKey}.range`]: '2026-01-01,NOW',
-          [`projection.${partitionKey}.interval`]: '1',
-          [`projection.${partitionKey}.interval.unit`]: 'DAYS',
-          'storage.location.template': `${location}${partitionKey}=\${${partitionKey}}/`,
-        },
-        storageDescriptor: {
-          columns: columns.map(({ name, type }) => ({ name, type })),
-          location,
-          inputFormat: 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat',
-          outputFormat: 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat',
-          serdeInfo: { serializationLibrary: 'org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe' },
-        },
-      },
-    });
-    return this.#keep(table);
-  }
-
-  #makeWorkGroup(database: CfnDatabase): CfnWorkGroup {
+  #makeWorkGroup({ databaseName, database }: HistoryCatalog): CfnWorkGroup {
     const { scannedMbMax = 100_000 } = this.#props;
     const workGroup = new CfnWorkGroup(this, 'WorkGroup', {
       name: `${Stack.of(this).stackName}-history`,
-      description: 'Asks the bars and late trades that the pipeline has kept',
+      description: 'Asks what the pipeline has kept',
       workGroupConfiguration: {
         enforceWorkGroupConfiguration: true,
         publishCloudWatchMetricsEnabled: true,
@@ -245,23 +303,28 @@ export class History extends Construct {
       const query = new CfnNamedQuery(this, `Query-${name}`, {
         name,
         description,
-        database: database.ref,
+        database: databaseName,
         queryString: sql,
         workGroup: workGroup.ref,
       });
       query.addResourceDependency(workGroup);
+      query.addResourceDependency(database);
     }
     return workGroup;
-  }
-
-  #keep<T extends CfnResource>(resource: T): T {
-    resource.applyRemovalPolicy(this.#props.removalPolicy ?? RemovalPolicy.RETAIN);
-    return resource;
   }
 }
 
 function errorPrefix({ name }: HistoryTable): string {
   return `failed/${name}/`;
+}
+
+/** Its records are encrypted where they are read from. */
+function sourceOf(tape: Tape, role: Role): Pick<CfnDeliveryStreamProps, 'deliveryStreamType' | 'kinesisStreamSourceConfiguration'> {
+  tape.grantRead(role);
+  return {
+    deliveryStreamType: 'KinesisStreamAsSource',
+    kinesisStreamSourceConfiguration: { kinesisStreamArn: tape.stream.streamArn, roleArn: role.roleArn },
+  };
 }
 
 function parquetOf(table: CfnTable, role: Role): CfnDeliveryStream.DataFormatConversionConfigurationProperty {

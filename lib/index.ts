@@ -2,6 +2,7 @@
 export type { AlarmPlan, AlarmThresholds } from './alarms.ts';
 export { AlarmTopic, type AlarmTopicProps } from './alarm-topic.ts';
 export { History, type HistoryProps } from './history.ts';
+export { TimestreamHistory, type TimestreamHistoryProps } from './history-timestream.ts';
 export { Observability, type ObservabilityProps } from './observability.ts';
 export { PipelineStack, type PipelineStackProps } from './pipeline-stack.ts';
 export { SessionClock, type SessionClockProps } from './session-clock.ts';

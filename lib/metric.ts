@@ -6,6 +6,8 @@ import {
   type ConsumeMetric,
   type DeliverMetric,
   deliverMetrics,
+  type HistoryMetric,
+  historyMetrics,
   metricNamespace,
   publishMetrics,
   type PublishMetric,
@@ -13,11 +15,11 @@ import {
   type SessionMetric,
 } from '../core/metrics.ts';
 
-type OwnMetric = ConsumeMetric | PublishMetric | DeliverMetric | SessionMetric;
+type OwnMetric = ConsumeMetric | PublishMetric | DeliverMetric | HistoryMetric | SessionMetric;
 
 /** A metric that one of our handlers emits: the sum of what is counted, the largest of what is measured. */
 export function metricOf(scope: Construct, entry: string, metricName: OwnMetric, options: MetricOptions = {}): Metric {
-  const unit = { ...consumeMetrics, ...publishMetrics, ...deliverMetrics, ...sessionMetrics }[metricName];
+  const unit = { ...consumeMetrics, ...publishMetrics, ...deliverMetrics, ...historyMetrics, ...sessionMetrics }[metricName];
   return new Metric({
     namespace: metricNamespace,
     metricName,

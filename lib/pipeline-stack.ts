@@ -7,7 +7,8 @@ import { acknowledge } from './acknowledge.ts';
 import type { AlarmThresholds } from './alarms.ts';
 import { makeDataBucket } from './data-bucket.ts';
 import { DataKey } from './data-key.ts';
-import { History } from './history.ts';
+import { History, type HistoryProps } from './history.ts';
+import { TimestreamHistory } from './history-timestream.ts';
 import { Observability, type ObservabilityProps } from './observability.ts';
 import { SignalBus } from './signal-bus.ts';
 import { SignalConsumer } from './signal-consumer.ts';
@@ -46,7 +47,8 @@ type AlarmOptions = AlarmThresholds & Pick<ObservabilityProps, 'subscriptions' |
  */
 export class PipelineStack extends Stack {
   readonly tape: Tape;
-  readonly history: History | undefined;
+  /** Undefined where the config has none, and for Timestream in an emulator, which has none. */
+  readonly history: History | TimestreamHistory | undefined;
   readonly consumer: SignalConsumer;
   readonly signals: SignalBus;
   readonly topic: SignalTopic;
@@ -62,7 +64,7 @@ export class PipelineStack extends Stack {
     const { history = asConfigured.history, shardCount = asConfigured.shards } = props;
     const { generation, calendar } = pipelineOptionsOf(config);
     const removalPolicy = props.removalPolicy ?? (emulator ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN);
-    const missing = emulator ? ({ format: 'json', archiveRetention: 'none' } as const) : {};
+    const missing = emulator ? ({ archiveRetention: 'none' } as const) : {};
 
     const encryptionKey = new DataKey(this, 'Key', { removalPolicy });
     const accessLogBucket = makeDataBucket(this, 'AccessLogs', { expirations: { '': Duration.days(90) }, removalPolicy });
@@ -70,13 +72,14 @@ export class PipelineStack extends Stack {
     const shared = { encryptionKey, accessLogBucket, removalPolicy };
 
     this.tape = new Tape(this, 'Tape', { ...shared, shardCount, retention: props.tapeRetention });
-    if (history === 'parquet') this.history = new History(this, 'History', { ...shared, format: missing.format });
+    this.history = this.#makeHistory(history, emulator, { ...shared, configPath: props.configPath });
     this.consumer = new SignalConsumer(this, 'SignalConsumer', {
       ...shared,
       tape: this.tape,
       history: this.history,
       configPath: props.configPath,
     });
+    if (this.history instanceof History) this.history.showQuarantine(this.consumer.quarantineBucket, this.consumer.quarantinePrefix);
     this.signals = new SignalBus(this, 'SignalBus', {
       ...shared,
       table: this.consumer.table,
@@ -90,6 +93,13 @@ export class PipelineStack extends Stack {
     }
     if (!emulator) this.observability = this.#observe({ ...props.alarms, ...shared, calendar });
     this.#tell();
+  }
+
+  /** LocalStack's Firehose reads streams by a library of its own that it would have to fetch first: there, trades are not kept. */
+  #makeHistory(kind: HistoryKind, emulator: boolean, shared: HistoryProps): History | TimestreamHistory | undefined {
+    const { tape } = this;
+    if (kind === 'parquet') return new History(this, 'History', emulator ? { ...shared, format: 'json' } : { ...shared, tape });
+    return kind === 'timestream' && !emulator ? new TimestreamHistory(this, 'History', { ...shared, tape }) : undefined;
   }
 
   #observe(options: Omit<ObservabilityProps, 'tape' | 'consumer' | 'signals' | 'topic' | 'history' | 'webhooks'>): Observability {
@@ -108,10 +118,14 @@ export class PipelineStack extends Stack {
       SignalTopicArn: ['SNS topic with the signals', topic.topic.topicArn],
       DeliveryTable: ['DynamoDB table of what waits to be delivered', webhooks?.table.tableName],
       DeliverySecret: ['Secret with what the endpoints need to know', webhooks?.secret.secretArn],
-      HistoryBucket: ['Bars and late trades', history?.bucket.bucketName],
+      HistoryDatabase: ['Database of the history', history?.databaseName],
       AlarmTopicArn: ['SNS topic of the alarms', observability?.alarmTopic.topic.topicArn],
       DashboardUrl: ['The pipeline on one page', observability?.dashboardUrl],
-      HistoryWorkGroup: ['Athena workgroup with named queries', history?.workGroup?.name],
+      ...(history instanceof TimestreamHistory && { RefusedRowsBucket: ['What Timestream refused', history.refusedBucket.bucketName] }),
+      ...(history instanceof History && {
+        HistoryBucket: ['Bars, signals, trades and late trades', history.bucket.bucketName],
+        HistoryWorkGroup: ['Athena workgroup with named queries', history.workGroup?.name],
+      }),
     };
     for (const [id, [description, value]] of Object.entries(outputs)) {
       if (value !== undefined) new CfnOutput(this, id, { description, value });

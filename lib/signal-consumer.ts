@@ -13,15 +13,16 @@ import { acknowledge } from './acknowledge.ts';
 import { grantReadObjects, makeDataBucket } from './data-bucket.ts';
 import { DataKey, grantDecrypt, grantEncrypt, grantTableKey } from './data-key.ts';
 import { FailureDestination } from './failure-destination.ts';
-import type { History } from './history.ts';
+import type { KeptHistory } from './kept-history.ts';
 import { defaultConfigPath, LambdaFunction } from './lambda-function.ts';
 import { metricOf } from './metric.ts';
+import { recordAgeOf } from './record-age.ts';
 import type { Tape } from './tape.ts';
 
 export type SignalConsumerProps = {
   readonly tape: Tape;
-  /** Takes bars and late trades. @default they are counted and not kept */
-  readonly history?: History | undefined;
+  /** Takes bars, signals and late trades. @default they are counted and not kept */
+  readonly history?: KeptHistory | undefined;
   /**
    * How often every state is saved, 1 to 900 s. Bars and signals are saved when they come; this is for what is open between them. Bars
    * follow event time and never this window.
@@ -47,8 +48,6 @@ export type SignalConsumerProps = {
 };
 
 const quarantinePrefix = 'quarantine/';
-/** The longest that Lambda takes. */
-const recordAgeMax = Duration.days(7);
 /** Longer than all attempts of an adapter that gives up, so that its error says why, and not the end of the time. */
 const timeout = Duration.minutes(3);
 
@@ -61,6 +60,8 @@ export class SignalConsumer extends Construct {
   readonly stateBucket: IBucket;
   /** Quarantined input, and whole batches that Lambda has given up. */
   readonly quarantineBucket: IBucket;
+  /** Of the keys of quarantined input. */
+  readonly quarantinePrefix = quarantinePrefix;
   readonly encryptionKey: IKey;
 
   constructor(scope: Construct, id: string, props: SignalConsumerProps) {
@@ -97,7 +98,7 @@ export class SignalConsumer extends Construct {
         QUARANTINE_BUCKET: this.quarantineBucket.bucketName,
         QUARANTINE_DOMAIN: this.quarantineBucket.bucketRegionalDomainName,
         QUARANTINE_PREFIX: quarantinePrefix,
-        ...(history && { BARS_STREAM: history.barsStream.ref, LATE_STREAM: history.lateStream.ref }),
+        ...history?.consumerEnvironment,
       },
     });
     this.#grantHandler(history);
@@ -166,7 +167,7 @@ export class SignalConsumer extends Construct {
     return table as ITable;
   }
 
-  #grantHandler(history: History | undefined): void {
+  #grantHandler(history: KeptHistory | undefined): void {
     const { handler, quarantineBucket } = this;
     this.table.grant(handler, 'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:DeleteItem');
     grantTableKey(this.encryptionKey, handler);
@@ -212,10 +213,4 @@ export class SignalConsumer extends Construct {
     const streamConsumer = new StreamConsumer(this, 'FanOut', { stream: tape.stream, streamConsumerName });
     this.handler.addEventSource(new KinesisConsumerEventSource(streamConsumer, sourceProps));
   }
-}
-
-/** An hour is left for Lambda to read the batch once more, for the failure destination. */
-function recordAgeOf(retention: Duration): Duration {
-  const age = retention.minus(Duration.hours(1));
-  return age.toSeconds() < recordAgeMax.toSeconds() ? age : recordAgeMax;
 }

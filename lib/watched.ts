@@ -1,4 +1,5 @@
-import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
+import type { Duration } from 'aws-cdk-lib';
+import type { MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import type { SessionClock } from './session-clock.ts';
 import type { SignalBus } from './signal-bus.ts';
 import type { SignalConsumer } from './signal-consumer.ts';
@@ -6,8 +7,10 @@ import type { SignalTopic } from './signal-topic.ts';
 import type { Tape } from './tape.ts';
 import type { Webhooks } from './webhooks.ts';
 
-/** A history that says how long bars wait for it. */
-export type WatchedHistory = { metricDeliveryAgeSec(options?: MetricOptions): Metric };
+/** A history that says how long bars or trades wait for it. */
+export type WatchedHistory = {
+  metricDeliveryAgeSec(options?: { readonly period?: Duration; readonly label?: string }): Metric | MathExpression;
+};
 
 /** What alarms and the dashboard read their metrics from. */
 export type Watched = {

@@ -1,5 +1,6 @@
 import { type FirehoseClient, PutRecordBatchCommand, type PutRecordBatchResponseEntry } from '@aws-sdk/client-firehose';
 import type { BarBatch, LateTrade } from '../../core/bar.ts';
+import type { Signal } from '../../core/signal.ts';
 import { failureOf } from '../aws-failure.ts';
 import { type Backoff, type Wait, waitAfterAttempt } from '../backoff.ts';
 import { inParallel } from '../in-parallel.ts';
@@ -8,6 +9,7 @@ import { type History, HistoryError } from './history.ts';
 export type FirehoseHistoryOptions = {
   readonly client: FirehoseClient;
   readonly barsStream: string;
+  readonly signalsStream: string;
   readonly lateStream: string;
   /** Waits between attempts. @default the clock's */
   readonly wait?: Wait;
@@ -24,10 +26,10 @@ const attemptsMax = 8;
 const backoff: Backoff = { baseMs: 100, maxMs: 2_000 };
 
 /**
- * Bars and late trades as lines of JSON, to Firehose. It keeps every row that it is given: a repeat is one more row of the same key, of which
+ * Bars, signals and late trades as lines of JSON, to Firehose. It keeps every row that it is given: a repeat is one more row of the same key, of which
  * the reader takes one.
  */
-export class FirehoseHistory implements Pick<History, 'writeBars' | 'writeLate'> {
+export class FirehoseHistory implements Pick<History, 'writeBars' | 'writeSignals' | 'writeLate'> {
   readonly #options: FirehoseHistoryOptions;
   readonly #backoff: Backoff;
 
@@ -39,6 +41,11 @@ export class FirehoseHistory implements Pick<History, 'writeBars' | 'writeLate'>
   /** @throws HistoryError `history-failed` when some of it was not taken */
   async writeBars(bars: BarBatch): Promise<void> {
     await this.#write(this.#options.barsStream, bars);
+  }
+
+  /** @throws HistoryError `history-failed` when some of it was not taken */
+  async writeSignals(signals: readonly Signal[]): Promise<void> {
+    await this.#write(this.#options.signalsStream, signals);
   }
 
   /** @throws HistoryError `history-failed` when some of it was not taken */

@@ -1,7 +1,5 @@
 import config from '#tapeline.config';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { FirehoseClient } from '@aws-sdk/client-firehose';
-import { FirehoseHistory } from '../../adapters/history/firehose.ts';
 import { S3Quarantine } from '../../adapters/s3/quarantine.ts';
 import { S3States } from '../../adapters/s3/states.ts';
 import { DynamoDbCheckpoints } from '../../adapters/stores/dynamodb.ts';
@@ -13,10 +11,9 @@ import { type ConsumerOptions, makeConsumer } from '../consume-kinesis.ts';
 import { readBucket } from './bucket.ts';
 import { addBatch, batchLineOf } from './consume-report.ts';
 import { readEnvironment } from './environment.ts';
+import { readHistory } from './kept-history.ts';
+import { ownRetries } from './own-retries.ts';
 import { logger, metrics, observed } from './telemetry.ts';
-
-/** The adapters try again by themselves; a call that hangs is given up early enough for that. */
-const ownRetries = { maxAttempts: 1, requestHandler: { connectionTimeout: 1_000, requestTimeout: 5_000, throwOnRequestTimeout: true } };
 
 const environment = readEnvironment(['TABLE_NAME', 'QUARANTINE_PREFIX']);
 const pipeline = pipelineOf(pipelineOptionsOf(config));
@@ -51,12 +48,16 @@ export const handler = observed('consume', async (event: Parameters<typeof consu
   }
 });
 
-/** Without delivery streams, bars and late trades are counted and not kept. */
+/** Without a history, what is not bad is counted and not kept. */
 function historyOf(): ConsumerOptions['history'] {
   const quarantine = new S3Quarantine({ bucket: readBucket('QUARANTINE'), prefix: environment.QUARANTINE_PREFIX });
   const writeQuarantined = quarantine.writeQuarantined.bind(quarantine);
-  if (process.env['BARS_STREAM'] === undefined) return { writeBars: async () => {}, writeLate: async () => {}, writeQuarantined };
-  const { BARS_STREAM: barsStream, LATE_STREAM: lateStream } = readEnvironment(['BARS_STREAM', 'LATE_STREAM']);
-  const history = new FirehoseHistory({ client: new FirehoseClient(ownRetries), barsStream, lateStream });
-  return { writeBars: history.writeBars.bind(history), writeLate: history.writeLate.bind(history), writeQuarantined };
+  const history = readHistory();
+  if (history === undefined) return { writeBars: async () => {}, writeLate: async () => {}, writeQuarantined };
+  return {
+    writeBars: history.writeBars.bind(history),
+    writeSignals: history.writeSignals.bind(history),
+    writeLate: history.writeLate.bind(history),
+    writeQuarantined,
+  };
 }

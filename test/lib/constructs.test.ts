@@ -1,4 +1,4 @@
-import { type App, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, type Stack } from 'aws-cdk-lib';
 import { Match } from 'aws-cdk-lib/assertions';
 import { AttributeType, type ITable, StreamViewType, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { EventBus, type IEventBus } from 'aws-cdk-lib/aws-events';
@@ -6,14 +6,11 @@ import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { SqsSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { barTable as barsOnTheLaptop, lateTable as lateOnTheLaptop } from '../../adapters/history/duckdb-schema.ts';
-import { History } from '../../lib/history.ts';
-import { barsTable, lateTable, queries } from '../../lib/history-tables.ts';
 import { SignalBus } from '../../lib/signal-bus.ts';
 import { SignalConsumer } from '../../lib/signal-consumer.ts';
 import { type SignalFilter, SignalTopic } from '../../lib/signal-topic.ts';
 import { Tape } from '../../lib/tape.ts';
-import { ofType, removeFolders, type Resource, statementsOf, type Synthesised, synthesise } from './synth.ts';
+import { alone, ofType, removeFolders, type Resource, statementsOf } from './synth.ts';
 
 afterAll(removeFolders);
 
@@ -165,99 +162,6 @@ describe('a signal topic alone', () => {
     expect(() => SignalTopic.filterOf(filter)).toThrow(message);
   });
 });
-
-describe('a history alone', () => {
-  it('writes Parquet by day of arrival, from JSON with the names as we write them', () => {
-    const { template } = alone((stack) => new History(stack, 'History', { bufferingInterval: Duration.minutes(1) }));
-    template.resourceCountIs('AWS::KinesisFirehose::DeliveryStream', 2);
-    template.hasResourceProperties('AWS::KinesisFirehose::DeliveryStream', {
-      // LocalStack makes none without a name.
-      DeliveryStreamName: Match.stringLikeRegexp('^AloneHistory.*-bars$'),
-      DeliveryStreamType: 'DirectPut',
-      ExtendedS3DestinationConfiguration: {
-        Prefix: 'bars/arrivalday=!{timestamp:yyyy-MM-dd}/',
-        ErrorOutputPrefix: 'failed/bars/!{firehose:error-output-type}/!{timestamp:yyyy-MM-dd}/',
-        BufferingHints: { IntervalInSeconds: 60, SizeInMBs: 64 },
-        DataFormatConversionConfiguration: {
-          Enabled: true,
-          InputFormatConfiguration: { Deserializer: { OpenXJsonSerDe: { CaseInsensitive: true } } },
-          OutputFormatConfiguration: { Serializer: { ParquetSerDe: { Compression: 'SNAPPY' } } },
-        },
-      },
-    });
-  });
-
-  it('has tables whose partitions follow from the calendar', () => {
-    const { resources } = alone((stack) => new History(stack, 'History'));
-    const [bars, late] = ofType(resources, 'AWS::Glue::Table').map(({ Properties }) => Properties.TableInput);
-    for (const table of [bars, late]) {
-      expect(table.PartitionKeys).toEqual([{ Name: 'arrivalday', Type: 'string' }]);
-      expect(table.Parameters).toMatchObject({ 'projection.enabled': 'true', 'projection.arrivalday.type': 'date' });
-    }
-    expect([bars.Name, late.Name]).toEqual(['bars', 'late']);
-  });
-
-  it.each([
-    [barsTable, barsOnTheLaptop],
-    [lateTable, lateOnTheLaptop],
-  ])('has the columns that the laptop has: $name', ({ columns }, laptop) => {
-    const types: Record<string, string> = { VARCHAR: 'string', BIGINT: 'bigint', DOUBLE: 'double' };
-    expect(columns).toEqual(laptop.columns.map(({ name, type }) => ({ name: name.toLowerCase(), type: types[String(type)] })));
-  });
-
-  it('bounds what a query may read, encrypts its answer and knows queries by name', () => {
-    const { template } = alone((stack) => new History(stack, 'History', { scannedMbMax: 5_000 }));
-    template.hasResourceProperties('AWS::Athena::WorkGroup', {
-      WorkGroupConfiguration: {
-        EnforceWorkGroupConfiguration: true,
-        BytesScannedCutoffPerQuery: 5_000_000_000,
-        ResultConfiguration: { EncryptionConfiguration: { EncryptionOption: 'SSE_KMS' } },
-      },
-    });
-    template.resourceCountIs('AWS::Athena::NamedQuery', queries.length);
-    for (const { sql } of queries) expect(sql).toContain("arrivalday >= date_format(current_date - interval '");
-  });
-
-  it('lets a reader ask and keep the answers, and write nothing else', () => {
-    const { resources } = alone((stack) => {
-      const history = new History(stack, 'History');
-      history.grantQuery(new Role(stack, 'Reader', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') }));
-    });
-    const [reader] = ofType(resources, 'AWS::IAM::Policy').filter(({ Properties }) => Properties.PolicyName.startsWith('Reader')) as [
-      Resource,
-    ];
-    const statements = statementsOf([reader]);
-    expect(statements.flatMap(({ Action }) => Action)).toContain('athena:StartQueryExecution');
-    const writing = statements.filter(({ Action }) => Action.includes('s3:PutObject'));
-    expect(writing).toHaveLength(1);
-    expect(JSON.stringify(writing[0]?.Resource)).toContain('"/query-results/*"');
-  });
-
-  it('has nothing to ask where there are no tables', () => {
-    alone((stack) => {
-      const history = new History(stack, 'History', { format: 'json' });
-      const reader = new Role(stack, 'Reader', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });
-      expect(() => history.grantQuery(reader)).toThrow('has no tables to ask');
-    });
-  });
-
-  it('writes lines of JSON where there is no Glue', () => {
-    const { template } = alone((stack) => new History(stack, 'History', { format: 'json' }));
-    template.resourceCountIs('AWS::Glue::Table', 0);
-    template.allResourcesProperties('AWS::KinesisFirehose::DeliveryStream', {
-      ExtendedS3DestinationConfiguration: { CompressionFormat: 'GZIP', DataFormatConversionConfiguration: Match.absent() },
-    });
-  });
-});
-
-function alone(make: (stack: Stack) => unknown): Synthesised {
-  const makeAlone = (app: App) => {
-    const stack = new Stack(app, 'Alone');
-    make(stack);
-    return stack;
-  };
-  return synthesise(makeAlone, { checks: false });
-}
 
 function tableIn(stack: Stack): ITable {
   return new Table(stack, 'Table', {

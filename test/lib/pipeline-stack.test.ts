@@ -100,9 +100,9 @@ describe('the pipeline stack', () => {
     for (const { DeletionPolicy, UpdateReplacePolicy } of kept) expect([DeletionPolicy, UpdateReplacePolicy]).toEqual(['Retain', 'Retain']);
   });
 
-  it('has no custom resource, and no function beside its own two', () => {
+  it('has no custom resource, and no function beside its own three', () => {
     expect(stack.resources.filter(({ Type }) => Type.startsWith('Custom::') || Type === 'AWS::CloudFormation::CustomResource')).toEqual([]);
-    stack.template.resourceCountIs('AWS::Lambda::Function', 2);
+    stack.template.resourceCountIs('AWS::Lambda::Function', 3);
   });
 
   it('closes every bucket to the public, encrypts it and refuses what is not TLS', () => {
@@ -124,9 +124,12 @@ describe('the pipeline stack', () => {
     stack.template.hasResourceProperties('AWS::DynamoDB::Table', { SSESpecification: { SSEEnabled: true, KMSMasterKeyId: keyArn } });
     stack.template.allResourcesProperties('AWS::SNS::Topic', { KmsMasterKeyId: keyArn });
     stack.template.allResourcesProperties('AWS::SQS::Queue', { KmsMasterKeyId: keyArn });
-    stack.template.allResourcesProperties('AWS::KinesisFirehose::DeliveryStream', {
-      DeliveryStreamEncryptionConfigurationInput: { KeyType: 'CUSTOMER_MANAGED_CMK', KeyARN: keyArn },
-    });
+    const deliveries = ofType(stack.resources, 'AWS::KinesisFirehose::DeliveryStream').map(({ Properties }) => Properties);
+    for (const { DeliveryStreamType, DeliveryStreamEncryptionConfigurationInput, ExtendedS3DestinationConfiguration } of deliveries) {
+      // What reads the tape has nothing at rest.
+      if (DeliveryStreamType === 'DirectPut') expect(DeliveryStreamEncryptionConfigurationInput?.KeyType).toBe('CUSTOMER_MANAGED_CMK');
+      expect(ExtendedS3DestinationConfiguration.EncryptionConfiguration.KMSEncryptionConfig).toBeDefined();
+    }
   });
 
   it('lets EventBridge use the key: without that, nothing reaches an encrypted topic', () => {
@@ -150,6 +153,7 @@ describe('the pipeline stack', () => {
       'CheckpointTable',
       'DashboardUrl',
       'HistoryBucket',
+      'HistoryDatabase',
       'HistoryWorkGroup',
       'QuarantineBucket',
       'SignalBusName',
@@ -163,8 +167,9 @@ describe('the pipeline stack', () => {
     const missing = /^AWS::(Glue|Athena|CloudWatch|Pipes|Timestream)::|^AWS::Events::Archive$|^Custom::/;
     const resourcesOf = ({ template }: Synthesised) => Object.entries(template.toJSON()['Resources'] as Record<string, Resource>);
     const idsOf = (resources: readonly [string, Resource][]) => resources.map(([id]) => id).sort();
-    // Alarms and what they tell.
-    const left = resourcesOf(stack).filter(([id, { Type }]) => !missing.test(Type) && !id.startsWith('Observability'));
+    // Alarms and what they tell, and a Firehose that reads a stream.
+    const isLeft = (id: string) => !/^(Observability|HistoryTra(des|nsform))/.test(id);
+    const left = resourcesOf(stack).filter(([id, { Type }]) => !missing.test(Type) && isLeft(id));
     expect(idsOf(resourcesOf(emulated))).toEqual(idsOf(left));
     expect(stack.resources.some(({ Type }) => missing.test(Type))).toBe(true);
     for (const { DeletionPolicy } of ofType(emulated.resources, 'AWS::Kinesis::Stream')) expect(DeletionPolicy).toBe('Delete');

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { App, type Stack, Validations } from 'aws-cdk-lib';
+import { App, Stack, Validations } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { PipelineStack, type PipelineStackProps } from '../../lib/pipeline-stack.ts';
@@ -70,6 +70,16 @@ export function synthesise(make: (app: App) => Stack, { bundles = false, checks 
 
 export function synthesisePipeline(props: Partial<PipelineStackProps> = {}, options?: SynthesisOptions): Synthesised {
   return synthesise((app) => new PipelineStack(app, 'Tapeline', { config: defineTapeline({}), ...props }), options);
+}
+
+/** A stack of what is made in it, unchecked. */
+export function alone(make: (stack: Stack) => unknown): Synthesised {
+  const makeAlone = (app: App) => {
+    const stack = new Stack(app, 'Alone');
+    make(stack);
+    return stack;
+  };
+  return synthesise(makeAlone, { checks: false });
 }
 
 export function removeFolders(): void {

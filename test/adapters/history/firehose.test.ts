@@ -11,7 +11,13 @@ const waitsMs: number[] = [];
 
 beforeAll(async () => {
   fake = await FakeFirehose.start();
-  history = new FirehoseHistory({ client: fake.client, barsStream: 'bars', lateStream: 'late', wait: async (ms) => waitsMs.push(ms) });
+  history = new FirehoseHistory({
+    client: fake.client,
+    barsStream: 'bars',
+    signalsStream: 'signals',
+    lateStream: 'late',
+    wait: async (ms) => waitsMs.push(ms),
+  });
 });
 beforeEach(() => {
   fake.reset();

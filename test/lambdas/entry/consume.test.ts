@@ -107,6 +107,7 @@ describe.skipIf(local.kind === 'missing')("the consumer's entry, by its environm
         QUARANTINE_DOMAIN: 'unused.example',
         QUARANTINE_PREFIX: 'quarantine/',
         BARS_STREAM: 'bars-stream',
+        SIGNALS_STREAM: 'signals-stream',
         LATE_STREAM: 'late-stream',
       },
     });

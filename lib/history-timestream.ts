@@ -1,0 +1,193 @@
+import { type CfnResource, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { MathExpression, type MathExpressionOptions, type Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
+import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import { StartingPosition } from 'aws-cdk-lib/aws-lambda';
+import { KinesisEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
+import { CfnDatabase, CfnTable } from 'aws-cdk-lib/aws-timestream';
+import { Construct } from 'constructs';
+import type { HistoryMetric } from '../core/metrics.ts';
+import { acknowledge } from './acknowledge.ts';
+import { grantReadObjects, makeDataBucket } from './data-bucket.ts';
+import { DataKey, grantEncrypt } from './data-key.ts';
+import { FailureDestination } from './failure-destination.ts';
+import type { KeptHistory } from './kept-history.ts';
+import { defaultConfigPath, LambdaFunction } from './lambda-function.ts';
+import { metricOf } from './metric.ts';
+import { recordAgeOf } from './record-age.ts';
+import type { Tape } from './tape.ts';
+
+export type TimestreamHistoryProps = {
+  /** Every trade of it is kept. */
+  readonly tape: Tape;
+  /** How long rows stay where they are written fastest and asked soonest, 1 to 8,766 hours. @default 24 hours */
+  readonly memoryRetention?: Duration | undefined;
+  /** How long rows stay at all, 1 to 73,000 days. Older ones are refused, and kept aside. @default 365 days */
+  readonly magneticRetention?: Duration | undefined;
+  /** How long the tape is gathered before trades are written, 0 to 300 s: longer makes fewer and fuller calls. @default 10 seconds */
+  readonly bufferingInterval?: Duration | undefined;
+  /** The file that exports the deployment's config. @default `tapeline.config.ts` in the folder that the app is started in */
+  readonly configPath?: string | undefined;
+  /** @default shared with the account: shards bound the concurrency already */
+  readonly reservedConcurrency?: number | undefined;
+  /** @default a customer key of its own */
+  readonly encryptionKey?: IKey | undefined;
+  /** @default not logged */
+  readonly accessLogBucket?: IBucket | undefined;
+  /** @default the history stays when the stack goes */
+  readonly removalPolicy?: RemovalPolicy | undefined;
+};
+
+const tableNames = ['bars', 'signals', 'late', 'trades'] as const;
+const refusedPrefix = 'refused/';
+const entry = 'history';
+/** Longer than all attempts of all calls of a batch that in the end is given back. */
+const timeout = Duration.minutes(5);
+
+/**
+ * Bars, signals, trades and late trades in Timestream for LiveAnalytics, which only accounts have that had it in June 2025.
+ *
+ *     consumer ───────────────────▶ bars, signals, late ─┐
+ *     tape ─▶ history function ───▶ trades ──────────────┴▶ what is refused ─▶ bucket
+ */
+export class TimestreamHistory extends Construct implements KeptHistory {
+  readonly databaseName: string;
+  readonly handler: LambdaFunction;
+  /** Rows that Timestream refuses, its own reports of them, and batches that were given up. */
+  readonly refusedBucket: IBucket;
+  readonly encryptionKey: IKey;
+  readonly #tables: readonly CfnTable[];
+
+  constructor(scope: Construct, id: string, props: TimestreamHistoryProps) {
+    super(scope, id);
+    const { accessLogBucket, removalPolicy = RemovalPolicy.RETAIN } = props;
+    this.encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
+    this.refusedBucket = makeDataBucket(this, 'Refused', {
+      encryptionKey: this.encryptionKey,
+      accessLogBucket,
+      tellsEventBridge: true,
+      removalPolicy,
+    });
+    this.databaseName = `${Stack.of(this).stackName}-history`;
+    this.#tables = this.#makeTables(props, removalPolicy);
+    this.handler = new LambdaFunction(this, 'Handler', {
+      entry,
+      description: 'Keeps every trade of the tape in Timestream',
+      memorySizeMb: 1024,
+      timeout,
+      reservedConcurrency: props.reservedConcurrency,
+      configPath: props.configPath ?? defaultConfigPath,
+      environment: this.consumerEnvironment,
+      removalPolicy,
+    });
+    this.grantWrite(this.handler);
+    this.#readTape(props);
+  }
+
+  get consumerEnvironment(): Readonly<Record<string, string>> {
+    return {
+      HISTORY_DATABASE: this.databaseName,
+      REFUSED_ROWS_BUCKET: this.refusedBucket.bucketName,
+      REFUSED_ROWS_DOMAIN: this.refusedBucket.bucketRegionalDomainName,
+      REFUSED_ROWS_PREFIX: refusedPrefix,
+    };
+  }
+
+  /** For what writes rows, and keeps aside those that are refused. */
+  grantWrite(grantee: IGrantable): void {
+    const objects = `${refusedPrefix}*`;
+    this.#allow(grantee, ['timestream:WriteRecords'], this.#tableArns);
+    this.#allow(grantee, ['timestream:DescribeEndpoints'], ['*']);
+    this.#allow(grantee, ['s3:PutObject'], [this.refusedBucket.arnForObjects(objects)]);
+    grantEncrypt(this.encryptionKey, grantee);
+    const construct = grantee instanceof LambdaFunction ? (grantee.role ?? grantee) : this;
+    acknowledge.everyResource(construct, 'timestream:DescribeEndpoints knows no resource: it says where the account has its Timestream');
+    acknowledge.objectsOf(this.refusedBucket, objects, construct, 'an object for the rows that were refused together, named by them');
+  }
+
+  /** For a person or a program that asks. */
+  grantQuery(grantee: IGrantable): void {
+    this.#allow(grantee, ['timestream:DescribeTable', 'timestream:ListMeasures', 'timestream:Select'], this.#tableArns);
+    // None of these knows a resource.
+    this.#allow(grantee, ['timestream:CancelQuery', 'timestream:DescribeEndpoints', 'timestream:SelectValues'], ['*']);
+  }
+
+  /** For who looks into what was refused and given up. */
+  grantReadRefused(grantee: IGrantable): void {
+    grantReadObjects(this.refusedBucket, grantee);
+  }
+
+  metric(name: Exclude<HistoryMetric, 'framesFailed'>, options?: MetricOptions): Metric {
+    return metricOf(this, entry, name, options);
+  }
+
+  metricErrors(options?: MetricOptions): Metric {
+    return this.handler.metricErrors(options);
+  }
+
+  /** Seconds that the last trade of each batch has waited: rises when Timestream takes too few, or none. */
+  metricDeliveryAgeSec(options: MathExpressionOptions = {}): MathExpression {
+    const { period } = options;
+    const age = this.handler.metric('IteratorAge', { statistic: 'Maximum', ...(period && { period }) });
+    return new MathExpression({ expression: 'age / 1000', usingMetrics: { age }, ...options });
+  }
+
+  #makeTables({ memoryRetention, magneticRetention }: TimestreamHistoryProps, removalPolicy: RemovalPolicy): CfnTable[] {
+    const keep = <T extends CfnResource>(resource: T): T => {
+      resource.applyRemovalPolicy(removalPolicy);
+      acknowledge.warning(resource, 'W3697', 'closed to new customers is not closed to those who have it; all others take parquet');
+      return resource;
+    };
+    const { databaseName } = this;
+    const database = keep(new CfnDatabase(this, 'Database', { databaseName, kmsKeyId: this.encryptionKey.keyArn }));
+    return tableNames.map((tableName) => {
+      const table = new CfnTable(this, `Table-${tableName}`, {
+        databaseName,
+        tableName,
+        retentionProperties: {
+          MemoryStoreRetentionPeriodInHours: String((memoryRetention ?? Duration.hours(24)).toHours()),
+          MagneticStoreRetentionPeriodInDays: String((magneticRetention ?? Duration.days(365)).toDays()),
+        },
+        // Late trades and replays are older than the memory holds.
+        magneticStoreWriteProperties: {
+          EnableMagneticStoreWrites: true,
+          MagneticStoreRejectedDataLocation: {
+            S3Configuration: {
+              BucketName: this.refusedBucket.bucketName,
+              ObjectKeyPrefix: `magnetic/${tableName}`,
+              EncryptionOption: 'SSE_KMS',
+              KmsKeyId: this.encryptionKey.keyArn,
+            },
+          },
+        },
+        // Most questions are of a symbol: without this, each would look into all of them.
+        schema: { compositePartitionKey: [{ type: 'DIMENSION', name: 'symbol', enforcementInRecord: 'REQUIRED' }] },
+      });
+      table.addResourceDependency(database);
+      return keep(table);
+    });
+  }
+
+  /** Rows are known by their names, so that order does not matter and nothing is kept twice. As the consumer, it tries until the tape forgets. */
+  #readTape({ tape, bufferingInterval = Duration.seconds(10) }: TimestreamHistoryProps): void {
+    this.handler.addEventSource(
+      new KinesisEventSource(tape.stream, {
+        startingPosition: StartingPosition.TRIM_HORIZON,
+        batchSize: 10_000,
+        maxBatchingWindow: bufferingInterval,
+        bisectBatchOnError: false,
+        maxRecordAge: recordAgeOf(tape.retention),
+        onFailure: new FailureDestination(this.refusedBucket),
+      }),
+    );
+  }
+
+  get #tableArns(): string[] {
+    return this.#tables.map((table) => table.attrArn);
+  }
+
+  #allow(grantee: IGrantable, actions: string[], resourceArns: string[]): void {
+    Grant.addToPrincipal({ grantee, actions, resourceArns });
+  }
+}

@@ -3,6 +3,9 @@ import { resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { openDuckDbHistory } from '../adapters/history/duckdb.ts';
 import { type ExportedTable, type History, HistoryError, type QueryResult } from '../adapters/history/history.ts';
+import { nearestOf } from '../core/nearest.ts';
+import { explain } from './exit.ts';
+import type { CloudHistory } from './query-cloud.ts';
 import { askServer, type QueryRequest } from './query-socket.ts';
 import { formatCsv, formatTable } from './query-table.ts';
 import { historyPath } from './state-folder.ts';
@@ -13,6 +16,14 @@ export { formatCsv, formatTable } from './query-table.ts';
 export type QueryCommandOptions = {
   /** @default '.tapeline' */
   readonly state?: string;
+  /** Whom to ask. @default 'local' */
+  readonly on?: string;
+  /** The deployment that is asked. @default 'Tapeline' */
+  readonly stack?: string;
+  /** Its history's database. @default as the stack says */
+  readonly database?: string;
+  /** Athena's workgroup. @default as the stack says */
+  readonly workGroup?: string;
   readonly sql?: string;
   /** Writes every table to this folder instead of a query. */
   readonly exportParquet?: string;
@@ -36,16 +47,26 @@ export async function queryCommand(options: QueryCommandOptions): Promise<number
   try {
     const text =
       options.exportParquet === undefined
-        ? formatted(await runQuery({ stateFolder, sql: options.sql as string, ...(signal && { signal }) }), options)
+        ? formatted(await answerOf(options, stateFolder), options)
         : formattedExport(await runExport({ stateFolder, folder: options.exportParquet }), options);
     await written(options.stdout, text);
     return 0;
   } catch (cause) {
     if (signal?.aborted) return 130;
     if ((cause as NodeJS.ErrnoException).code === 'EPIPE') return 0;
-    stderr.write(`tapeline query: ${cause instanceof Error ? cause.message : String(cause)}\n`);
-    return 1;
+    const { message, exitCode } = explain(cause);
+    stderr.write(`tapeline query: ${message}\n`);
+    return exitCode;
   }
+}
+
+async function answerOf(options: QueryCommandOptions, stateFolder: string): Promise<QueryResult> {
+  const { sql = '', on = 'local', signal } = options;
+  if (on === 'local') return runQuery({ stateFolder, sql, ...(signal && { signal }) });
+  // The clients of AWS take longer to load than most queries to answer.
+  const { openCloudHistory } = await import('./query-cloud.ts');
+  const history = await openCloudHistory({ ...options, on: on as CloudHistory });
+  return history.query(sql, signal && { signal });
 }
 
 /** Asks the process that holds the history of the state folder; where there is none, reads the file. @throws HistoryError */
@@ -69,6 +90,8 @@ export async function runExport({
   const exportParquet = resolve(folder);
   return (await ask(stateFolder, { exportParquet }, (history) => history.exportParquet(exportParquet))) as ExportedTable[];
 }
+
+const places: readonly string[] = ['local', 'athena', 'timestream'];
 
 type Result = QueryResult | ExportedTable[];
 
@@ -112,7 +135,10 @@ async function openForReading(stateFolder: string): Promise<History> {
   }
 }
 
-function faultOf({ sql, exportParquet, json, csv }: QueryCommandOptions): string | undefined {
+function faultOf({ sql, exportParquet, json, csv, on = 'local' }: QueryCommandOptions): string | undefined {
+  if (!places.includes(on)) return `--on is one of ${places.join(', ')}, received "${on}"; did you mean "${nearestOf(on, places)}"?`;
+  if (exportParquet !== undefined && on !== 'local')
+    return '--export-parquet is for the laptop; the cloud has Parquet files already, in the bucket that the output HistoryBucket names';
   if (sql === undefined && exportParquet === undefined)
     return 'give one SQL statement in quotes, such as "select * from bars limit 10", or --export-parquet DIR';
   if (sql !== undefined && exportParquet !== undefined) return 'give a SQL statement or --export-parquet, not both';

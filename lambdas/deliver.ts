@@ -33,15 +33,21 @@ export function makeDeliverer({
 }: DelivererOptions): (event: Partial<QueueEvent>, context?: Context) => Promise<QueueResponse> {
   return async ({ Records }, context) => {
     const dispatcher = makeDispatcher();
+    // A dispatcher's own waits keep no process alive, and a function whose process ends before its answer has failed.
+    const alive = setInterval(() => {}, lastAttemptMs);
     const bad: string[] = [];
-    if (Records === undefined) await dispatcher.wake();
-    else await dispatcher.offer(Records.flatMap(signalOf)).then((offered) => report({ kind: 'offered', offered }));
-    const timeMs = (context?.getRemainingTimeInMillis() ?? Number.POSITIVE_INFINITY) - lastAttemptMs;
-    await dispatcher.untilQuiet({
-      withinMs: quietMs,
-      ...(Number.isFinite(timeMs) && { signal: AbortSignal.timeout(Math.max(0, timeMs)) }),
-    });
-    await dispatcher.stop({ graceMs: lastAttemptMs });
+    try {
+      if (Records === undefined) await dispatcher.wake();
+      else await dispatcher.offer(Records.flatMap(signalOf)).then((offered) => report({ kind: 'offered', offered }));
+      const timeMs = (context?.getRemainingTimeInMillis() ?? Number.POSITIVE_INFINITY) - lastAttemptMs;
+      await dispatcher.untilQuiet({
+        withinMs: quietMs,
+        ...(Number.isFinite(timeMs) && { signal: AbortSignal.timeout(Math.max(0, timeMs)) }),
+      });
+      await dispatcher.stop({ graceMs: lastAttemptMs });
+    } finally {
+      clearInterval(alive);
+    }
     return { batchItemFailures: bad.map((itemIdentifier) => ({ itemIdentifier })) };
 
     function signalOf({ messageId, body }: QueueEvent['Records'][number]): Signal[] {

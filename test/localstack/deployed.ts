@@ -16,7 +16,7 @@ import { account } from '../aws/table.ts';
 import { until } from './until.ts';
 
 export type Resource = { readonly type: string; readonly logicalId: string; readonly physicalId: string };
-type Entry = 'consume' | 'publish';
+type Entry = 'consume' | 'publish' | 'deliver';
 
 /** The stack as it lies in LocalStack, and what a test does to it from outside. */
 export class Deployed {
@@ -63,7 +63,10 @@ export class Deployed {
   }
 
   functionName(entry: Entry): string {
-    return this.#named('AWS::Lambda::Function', `${{ consume: 'SignalConsumer', publish: 'SignalBus' }[entry]}Handler`);
+    return this.#named(
+      'AWS::Lambda::Function',
+      `${{ consume: 'SignalConsumer', publish: 'SignalBus', deliver: 'Webhooks' }[entry]}Handler`,
+    );
   }
 
   bucketName(logicalId: string): string {

@@ -1,9 +1,11 @@
 import type { TestProject } from 'vitest/node';
 import { startLocalStack } from './localstack.ts';
+import type { LocalStack } from './running.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
     endpoint: string;
+    kind: LocalStack['kind'];
   }
 }
 
@@ -11,5 +13,6 @@ declare module 'vitest' {
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
   const localstack = await startLocalStack((line) => process.stdout.write(`${line}\n`));
   provide('endpoint', localstack.endpoint);
+  provide('kind', localstack.kind);
   return localstack.stop;
 }

@@ -11,7 +11,7 @@ import { Driver } from '../../local/driver.ts';
 import { root } from '../house/project.ts';
 import { failing } from './failing.ts';
 import { latencyReport, measureLatency } from './latency.ts';
-import { newVersion } from './new-version.ts';
+import { newVersion } from './project.ts';
 import { linesOf } from './replayed.ts';
 import { Trial } from './trial.ts';
 

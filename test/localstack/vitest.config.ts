@@ -10,6 +10,8 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 180_000,
     bail: 1,
+    // Two deployments at once would wait for each other.
+    fileParallelism: false,
     reporters: ['verbose'],
   },
 });

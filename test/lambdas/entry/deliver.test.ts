@@ -29,6 +29,7 @@ describe.skipIf(local.kind === 'missing')('the bundle that delivers, by its envi
   const endpoint = local.kind === 'running' ? local.endpoint : '';
   const client = clientOf(endpoint);
   const received: { readonly headers: IncomingHttpHeaders; readonly body: string }[] = [];
+  let requests = 0;
   let folder = '';
   let bundle = '';
   let receiver: Server;
@@ -40,8 +41,11 @@ describe.skipIf(local.kind === 'missing')('the bundle that delivers, by its envi
     const certificate = await certificateFor('127.0.0.1');
     writeFileSync(join(folder, 'ca.pem'), certificate.cert);
     receiver = createServer(certificate, async (request, response) => {
-      received.push({ headers: request.headers, body: await text(request) });
-      response.writeHead(204).end();
+      const body = await text(request);
+      // The first attempt fails, so that the function has to wait for the second: nothing else keeps its process alive then.
+      if (++requests === 1) return response.writeHead(503).end();
+      received.push({ headers: request.headers, body });
+      return response.writeHead(204).end();
     }).listen(0, '127.0.0.1');
     await once(receiver, 'listening');
     const configPath = join(folder, 'tapeline.config.ts');

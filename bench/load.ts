@@ -69,6 +69,7 @@ function foldMarket({ withIds }: { readonly withIds: boolean }) {
     bucketCount: 16,
     producerId: 'feed-0123456789abcdef',
     aheadMaxMs: 0,
+    outOfOrdernessMs: 2_000,
     emit: (frame) => {
       const data = encodePacked(frame);
       sums.frames++;
@@ -112,7 +113,7 @@ function headBytes(): number {
 function framesOfNothing(): Uint8Array[] {
   const frames: Uint8Array[] = [];
   const emit = (frame: Parameters<typeof encodePacked>[0]) => frames.push(encodePacked(frame).subarray(0, -18));
-  const framer = new Framer({ bucketCount: 1, producerId: 'feed-0123456789abcdef', aheadMaxMs: 0, emit });
+  const framer = new Framer({ bucketCount: 1, producerId: 'feed-0123456789abcdef', aheadMaxMs: 0, outOfOrdernessMs: 2_000, emit });
   framer.heartbeat(1.7e12);
   framer.flush();
   return frames;

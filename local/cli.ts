@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { exitCodes, explain } from './exit.ts';
 import { addCost } from './verbs/cost.ts';
 import { addDeliveries } from './verbs/deliveries.ts';
+import { addDoctor } from './verbs/doctor.ts';
 import { addFeed } from './verbs/feed.ts';
 import { addListen } from './verbs/listen.ts';
 import { addQuery } from './verbs/query.ts';
@@ -12,7 +13,7 @@ import { addSimulate } from './verbs/simulate.ts';
 import { addStart } from './verbs/start.ts';
 import { addWebhook } from './verbs/webhook.ts';
 
-const verbs = [addReplay, addRun, addStart, addSimulate, addFeed, addQuery, addListen, addWebhook, addDeliveries, addCost];
+const verbs = [addReplay, addRun, addStart, addSimulate, addFeed, addQuery, addListen, addWebhook, addDeliveries, addCost, addDoctor];
 
 const sameInterruptMs = 750;
 let interruptedMs = 0;

@@ -15,7 +15,7 @@ import { Driver } from './driver.ts';
 import { serveQueries } from './query.ts';
 import type { EventServer } from './serve.ts';
 import type { ServeAddress } from './serve-address.ts';
-import { checkpointsPath, historyPath } from './state-folder.ts';
+import { checkpointsPath, historyPath, tapePath } from './state-folder.ts';
 import { digestOf, type Summary, summaryOf } from './summary.ts';
 
 /** What came out since the start, and the last signals. */
@@ -67,7 +67,7 @@ export class Consuming {
   /** @throws StateInUse, and StateUnreadable before anything is consumed */
   static async open(pipeline: Pipeline, stateFolder: string, endpoints: readonly Endpoint[]): Promise<Consuming> {
     const checkpoints = new SqliteCheckpoints(checkpointsPath(stateFolder));
-    const history = await openDuckDbHistory(historyPath(stateFolder));
+    const history = await openDuckDbHistory(historyPath(stateFolder), { tape: tapePath(stateFolder) });
     const stopQueries = await serveQueries(history, stateFolder);
     try {
       const loaded = await loadStates(pipeline, checkpoints);

@@ -8,7 +8,7 @@ import { explain } from './exit.ts';
 import type { CloudHistory } from './query-cloud.ts';
 import { askServer, type QueryRequest } from './query-socket.ts';
 import { formatCsv, formatTable } from './query-table.ts';
-import { historyPath } from './state-folder.ts';
+import { historyPath, tapePath } from './state-folder.ts';
 
 export { serveQueries } from './query-socket.ts';
 export { formatCsv, formatTable } from './query-table.ts';
@@ -119,7 +119,7 @@ async function ask(
 
 async function openForReading(stateFolder: string): Promise<History> {
   try {
-    return await openDuckDbHistory(historyPath(stateFolder), { isReadOnly: true });
+    return await openDuckDbHistory(historyPath(stateFolder), { isReadOnly: true, tape: tapePath(stateFolder) });
   } catch (cause) {
     if (cause instanceof HistoryError && cause.code === 'history-missing') {
       throw new HistoryError(

@@ -19,11 +19,14 @@ import {
   type Table,
   tables,
 } from './duckdb-schema.ts';
+import { showTrades, tradesView } from './duckdb-trades.ts';
 import { type ExportedTable, type History, HistoryError, type QueryOptions, type QueryResult } from './history.ts';
 
 export type DuckDbOptions = {
   /** Opens a file that is there, for reading only; several processes can, as long as none writes. @default false */
   readonly isReadOnly?: boolean;
+  /** The tape whose trades are the table `trades`. @default there is no such table */
+  readonly tape?: string;
   /** @default '512MB'; what does not fit goes to a folder beside the file */
   readonly memoryLimit?: string;
 };
@@ -32,7 +35,8 @@ export type DuckDbOptions = {
  * The history in one DuckDB file, which no other process can open while this one has it open for writing.
  * @throws HistoryError `history-locked`, `history-missing`, `history-newer` or `history-failed`
  */
-export async function openDuckDbHistory(file: string, { isReadOnly = false, memoryLimit = '512MB' }: DuckDbOptions = {}): Promise<History> {
+export async function openDuckDbHistory(file: string, options: DuckDbOptions = {}): Promise<History> {
+  const { isReadOnly = false, memoryLimit = '512MB', tape } = options;
   const path = resolve(file);
   if (isReadOnly && !existsSync(path)) throw new HistoryError('history-missing', `there is no history at "${file}"`);
   if (!isReadOnly) await mkdir(dirname(path), { recursive: true });
@@ -46,7 +50,7 @@ export async function openDuckDbHistory(file: string, { isReadOnly = false, memo
     if (!isReadOnly) await connection.run(schemaSql());
     await refuseNewer(connection, file);
     await closeTheRestOfTheDisk(connection, path);
-    return new DuckDbHistory(instance, connection, path);
+    return new DuckDbHistory(instance, connection, path, tape);
   } catch (cause) {
     instance.closeSync();
     throw cause instanceof HistoryError
@@ -59,12 +63,14 @@ class DuckDbHistory implements History {
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
   readonly #path: string;
+  readonly #tape: string | undefined;
   #lastWrite: Promise<unknown> = Promise.resolve();
 
-  constructor(instance: DuckDBInstance, connection: DuckDBConnection, path: string) {
+  constructor(instance: DuckDBInstance, connection: DuckDBConnection, path: string, tape: string | undefined) {
     this.#instance = instance;
     this.#connection = connection;
     this.#path = path;
+    this.#tape = tape;
   }
 
   writeBars(bars: BarBatch): Promise<void> {
@@ -107,7 +113,7 @@ class DuckDbHistory implements History {
     const passing = await mkdtemp(join(exportFolderOf(this.#path), 'export-'));
     try {
       const exported: ExportedTable[] = [];
-      for (const table of tables) {
+      for (const table of [...tables.map((table) => ({ view: table.view, order: orderSql(table) })), ...(this.#tape ? [tradesView] : [])]) {
         const made = join(passing, `${table.view}.parquet`);
         const file = join(folder, `${table.view}.parquet`);
         const rows = await this.#reading((connection) => copyToParquet(connection, table, made));
@@ -146,9 +152,11 @@ class DuckDbHistory implements History {
 
   async #reading<T>(read: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
     const connection = await this.#instance.connect();
+    const endScans = this.#tape === undefined ? () => {} : await showTrades(connection, this.#tape);
     try {
       return await read(connection);
     } finally {
+      endScans();
       connection.closeSync();
     }
   }
@@ -203,8 +211,8 @@ async function appendInTransaction(connection: DuckDBConnection, table: Table, r
   }
 }
 
-async function copyToParquet(connection: DuckDBConnection, table: Table, file: string): Promise<number> {
-  const select = `SELECT * FROM ${table.view} ORDER BY ${orderSql(table)}`;
+async function copyToParquet(connection: DuckDBConnection, { view, order }: typeof tradesView, file: string): Promise<number> {
+  const select = `SELECT * FROM ${view} ORDER BY ${order}`;
   const result = await connection.run(`COPY (${select}) TO '${file.replaceAll("'", "''")}' (FORMAT parquet, COMPRESSION zstd)`);
   return result.rowsChanged;
 }

@@ -22,7 +22,7 @@ export interface History {
   /** In order of (symbol by code point, windowStartMs, windowEndMs, strategy, signalId). */
   signals(): AsyncIterable<Signal>;
   /**
-   * Answers one SQL statement that only reads; the tables are `bars`, `signals`, `late` and `quarantine`.
+   * Answers one SQL statement that only reads; the tables are `bars`, `signals`, `late`, `quarantine`, and `trades` where it has them.
    * @throws HistoryError `query-refused`, `query-failed` or `query-too-large`
    */
   query(sql: string, options?: QueryOptions): Promise<QueryResult>;

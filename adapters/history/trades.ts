@@ -14,7 +14,12 @@ export type TradeRow = {
   readonly entry: string;
 };
 
-export type TradeLimits = { readonly bucket: number; readonly bucketCount: number; readonly aheadMaxMs: number };
+export type TradeLimits = {
+  readonly bucket: number;
+  /** @default nobody looks whether a symbol is of the bucket */
+  readonly bucketCount?: number;
+  readonly aheadMaxMs: number;
+};
 
 /** The trades of a record that are not to be quarantined, in its order: late and repeated ones too, bad ones not. */
 export function* tradesOf(record: TapeRecord, { bucket, bucketCount, aheadMaxMs }: TradeLimits): Generator<TradeRow> {
@@ -22,7 +27,7 @@ export function* tradesOf(record: TapeRecord, { bucket, bucketCount, aheadMaxMs 
   let firstIndex = 0;
   for (const frame of record.frames) {
     const { symbols, symbolIndex, timeOffsetMs, price, size, baseTimeMs, count } = frame;
-    const isOurs = symbols.map((symbol) => bucketOf(symbol, bucketCount) === bucket);
+    const isOurs = symbols.map((symbol) => bucketCount === undefined || bucketOf(symbol, bucketCount) === bucket);
     const entryPrefix = entryPrefixOf(frame, record);
     for (let i = 0; i < count; i++) {
       const index = symbolIndex[i] as number;

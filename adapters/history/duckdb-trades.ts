@@ -1,0 +1,80 @@
+import {
+  BIGINT,
+  DOUBLE,
+  type DuckDBConnection,
+  type DuckDBDataChunk,
+  DuckDBListValue,
+  DuckDBTableFunction,
+  type DuckDBValue,
+  LIST,
+  VARCHAR,
+} from '@duckdb/node-api';
+import { tradesOnTape } from './tape-trades.ts';
+import type { TradeRow } from './trades.ts';
+
+const columns = {
+  symbol: { type: VARCHAR, of: ({ symbol }) => symbol },
+  eventTimeMs: { type: BIGINT, of: ({ eventTimeMs }) => BigInt(eventTimeMs) },
+  price: { type: DOUBLE, of: ({ price }) => price },
+  size: { type: DOUBLE, of: ({ size }) => size },
+  tradeId: { type: VARCHAR, of: ({ tradeId }) => tradeId },
+  conditions: { type: LIST(VARCHAR), of: ({ conditions }) => new DuckDBListValue(conditions) },
+  entry: { type: VARCHAR, of: ({ entry }) => entry },
+} satisfies Record<keyof TradeRow, { type: object; of: (trade: TradeRow) => DuckDBValue }>;
+const all = Object.entries(columns);
+
+export const tradesView = { view: 'trades', order: '"symbol", "eventTimeMs", "entry"' };
+
+type Scan = { readonly trades: Generator<TradeRow>; readonly columns: readonly number[] };
+
+const chunkRowsMax = 2048;
+
+/**
+ * Makes the trades of a tape the table `trades` of a connection: they are read from the tape as the query asks for them, and kept nowhere twice.
+ * Returns what ends the scans that a query has left open.
+ */
+export async function showTrades(connection: DuckDBConnection, tapeFile: string): Promise<() => void> {
+  const scans: Scan[] = [];
+  const tradesFunction = DuckDBTableFunction.create({
+    name: 'tape_trades',
+    supportsProjectionPushdown: true,
+    bindFunction: (bind) => {
+      for (const [name, { type }] of all) bind.addResultColumn(name, type);
+    },
+    initFunction: (init) => {
+      const scan: Scan = { trades: tradesOnTape(tapeFile), columns: init.getColumnIndexes() };
+      scans.push(scan);
+      init.setInitData(scan);
+    },
+    mainFunction: (info, chunk) => {
+      try {
+        fill(chunk, info.initData as Scan);
+      } catch (cause) {
+        info.setError(`the tape "${tapeFile}" cannot be read: ${(cause as Error).message}`);
+      }
+    },
+  });
+  connection.registerTableFunction(tradesFunction);
+  await connection.run('CREATE TEMP VIEW trades AS SELECT * FROM tape_trades()');
+  return () => {
+    for (const { trades } of scans) trades.return(undefined);
+  };
+}
+
+function fill(chunk: DuckDBDataChunk, { trades, columns }: Scan): void {
+  const rows: TradeRow[] = [];
+  while (rows.length < chunkRowsMax) {
+    const { value, done } = trades.next();
+    if (done) break;
+    rows.push(value);
+  }
+  chunk.rowCount = rows.length;
+  for (const [at, column] of columns.entries()) {
+    const vector = chunk.getColumnVector(at);
+    // Where a query only counts, it asks for a column that there is not.
+    const of = all[column]?.[1].of;
+    if (of === undefined) continue;
+    for (const [row, trade] of rows.entries()) vector.setItem(row, of(trade));
+    vector.flush();
+  }
+}

@@ -1,0 +1,31 @@
+import { existsSync } from 'node:fs';
+import { decodeRecord } from '../frames/decode.ts';
+import { SqliteTape } from '../tape/sqlite-tape.ts';
+import { type TradeRow, tradesOf } from './trades.ts';
+
+const slice = { recordsMax: 1_000, bytesMax: 4 * 1024 * 1024 };
+
+/**
+ * Every trade on a tape of this machine, shard by shard, in its order; none where there is no tape. Its own feed wrote it, so that no trade is of
+ * another bucket. One that is dated too far ahead is among them, and in quarantine too.
+ */
+export function* tradesOnTape(file: string): Generator<TradeRow> {
+  if (!existsSync(file)) return;
+  const tape = new SqliteTape(file, { readOnly: true });
+  try {
+    for (const shardId of tape.shardIds()) {
+      let after = '';
+      for (;;) {
+        const records = tape.read(shardId, after, slice);
+        if (records.length === 0) break;
+        for (const record of records) {
+          const bucket = Number(record.partitionKey);
+          yield* tradesOf(decodeRecord(record, bucket), { bucket, aheadMaxMs: Number.POSITIVE_INFINITY });
+        }
+        after = records.at(-1)?.sequenceNumber ?? after;
+      }
+    }
+  } finally {
+    tape.close();
+  }
+}

@@ -211,7 +211,7 @@ describe('docs/query.md', () => {
 });
 
 function openHistory(): Promise<History> {
-  return openDuckDbHistory(join(state, 'history.duckdb'));
+  return openDuckDbHistory(join(state, 'history.duckdb'), { tape: join(state, 'tape.sqlite') });
 }
 
 async function whileServed<T>(use: () => Promise<T>): Promise<T> {

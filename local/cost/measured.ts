@@ -34,10 +34,12 @@ export const assumed = {
   /** As Parquet with Snappy. */
   barParquetBytes: 50,
   tradeParquetBytes: 25,
-  /** A row in Timestream with all of its names, in calls of 100 rows. */
-  timestreamTradeBytes: 100,
-  timestreamBarBytes: 120,
-  timestreamMemoryHours: 3,
+  /** A row with all of its names, and the writes of 1 KB that a row is of a call of 100 (the rows of `adapters/history/timestream-rows.ts`). */
+  timestreamTradeBytes: 103,
+  timestreamBarBytes: 153,
+  timestreamTradeWrites: 0.1,
+  timestreamBarWrites: 0.15,
+  timestreamRowMs: 0.005,
   publishMs: 60,
   transformTradeMs: 0.0015,
   /** DynamoDB's write units for a delivery to one endpoint (docs/decisions/0050). */

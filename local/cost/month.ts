@@ -1,4 +1,4 @@
-import { consumeMetrics, deliverMetrics, publishMetrics, sessionMetrics } from '../../core/metrics.ts';
+import { consumeMetrics, deliverMetrics, historyMetrics, publishMetrics, sessionMetrics } from '../../core/metrics.ts';
 import { type Load, peakFactor } from './load.ts';
 import { assumed, measured } from './measured.ts';
 import { type PriceName, priceTable } from './prices.ts';
@@ -37,6 +37,11 @@ const travellingCharactersMax = 700_000;
 const tumblingWindowSec = 300;
 const consumerGb = 1_769 / kb;
 const smallGb = 512 / kb;
+/** As `lib/history-timestream.ts` and `adapters/history/timestream.ts` have it. */
+const historyGb = 1;
+const historyBufferSec = 10;
+const historyParallel = 8;
+const memoryRetentionHours = 3;
 const outboxDays = 7;
 const archiveDays = 30;
 const headBytes = 250;
@@ -198,7 +203,7 @@ function checkpoints(load: Load, { buckets, closes, saves, signals, seconds, sto
       [seconds / tumblingWindowSec, 'windows'],
       [isInTable ? 0 : 1, 'get'],
     ),
-    line('checkpoints', 'S3 storage, replaced states for a day and a half', 's3Storage', gb(replacedBytes + stored, '')),
+    line('checkpoints', 'S3 storage, replaced states for a day', 's3Storage', gb(replacedBytes + stored, 'of states')),
     line('checkpoints', 'DynamoDB writes of heads', 'dynamoDbWrite', ...saved, [2 * Math.ceil((headBytes + inTable) / kb), 'units']),
     line(
       'checkpoints',
@@ -277,23 +282,30 @@ function parquet(_: Load, { bars, trades, seconds, buckets, frame, closes, shard
 }
 
 /** A second reader of the tape writes the trades, the consumer its bars and signals. */
-function timestream({ days, hoursPerDay }: Load, { bars, trades, seconds, shards, signals }: Rates): Line[] {
-  const calls = Math.max((trades + bars + signals) / 100, shards * seconds);
-  const bytes = trades * assumed.timestreamTradeBytes + (bars + signals) * assumed.timestreamBarBytes;
-  const memoryGbHours = (bytes / 1e9) * assumed.timestreamMemoryHours;
-  const waitSec = (calls * measured.callMs) / 1_000 / 4;
+function timestream(_: Load, { bars, trades, seconds, shards, signals }: Rates): Line[] {
+  const rows = bars + signals;
+  const bytes = trades * assumed.timestreamTradeBytes + rows * assumed.timestreamBarBytes;
+  const reads = seconds / historyBufferSec;
+  const callSec = ((trades / 100) * measured.callMs) / 1_000 / historyParallel;
   return [
-    line('history', 'Timestream writes', 'timestreamWrite', [bytes / kb, 'KB in calls of 100 rows']),
     line(
       'history',
-      'Timestream memory',
-      'timestreamMemory',
-      [memoryGbHours / (days * hoursPerDay), 'GB an hour held'],
-      [days * hoursPerDay, 'h'],
+      'Timestream writes of trades',
+      'timestreamWrite',
+      [trades, 'trades'],
+      [assumed.timestreamTradeWrites, 'KB in a call of 100'],
     ),
-    line('history', 'Timestream storage, each month one more', 'timestreamMagnetic', gb(bytes, '')),
-    line('history', 'Lambda requests', 'lambdaRequest', [shards, 'shards'], [seconds, 'reads, one a second']),
-    line('history', 'Lambda time', 'lambdaGbSecond', [waitSec, 's, four calls at once'], [smallGb, 'GB']),
+    line(
+      'history',
+      'Timestream writes of bars and signals',
+      'timestreamWrite',
+      [rows, 'rows'],
+      [assumed.timestreamBarWrites, 'KB in a call of 100'],
+    ),
+    line('history', 'Timestream memory', 'timestreamMemory', gb(bytes, 'of rows'), [memoryRetentionHours, 'h each']),
+    line('history', 'Timestream storage, each month one more', 'timestreamMagnetic', gb(bytes, 'of rows')),
+    line('history', 'Lambda requests', 'lambdaRequest', [shards, 'shards'], [reads, `reads, one in ${historyBufferSec} s`]),
+    line('history', 'Lambda time', 'lambdaGbSecond', [callSec + (trades * assumed.timestreamRowMs) / 1_000, 's'], [historyGb, 'GB']),
   ];
 }
 
@@ -301,11 +313,12 @@ function observability(load: Load, { shards, seconds, buckets, closes, signals }
   const invocations = shards * seconds;
   const published = Math.min(signals, buckets * closes);
   const perLine = measured.logLineBytes + measured.lambdaLogBytes;
-  const kept = load.history === 'timestream' ? invocations : 0;
+  const kept = load.history === 'timestream' ? invocations / historyBufferSec : 0;
   const logBytes = (invocations + published + kept) * perLine;
   const names = [
     consumeMetrics,
     publishMetrics,
+    ...(load.history === 'none' ? [] : [historyMetrics]),
     ...(load.webhooks > 0 ? [deliverMetrics] : []),
     ...(load.isAlwaysOpen ? [] : [sessionMetrics]),
   ];

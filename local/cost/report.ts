@@ -1,7 +1,7 @@
 import { type Line, type Month, parts } from './month.ts';
 import { priceTable } from './prices.ts';
 
-const lineWidth = 46;
+const lineWidth = 48;
 
 /** The month for people: each line with the factors that it is made of. */
 export function costText({ load, lines, byPart, usd, freeUsd, billedUsd }: Month): string {

@@ -51,8 +51,10 @@ export async function inStack({ deployed, stackName, stack, wanted, nowMs }: Aft
     quarantine: ofMetrics((series) => quarantineOf(series, stack)),
     conflicts: ofMetrics((series) => conflictsOf(series('conflicts'))),
     'publish delay': ofMetrics(publishDelayOf),
-    ...(parts.deliveryStreams.length > 0 && {
-      history: ofMetrics((series) => historyOf(parts.deliveryStreams.map((_, i) => series(`history${i}`)))),
+    ...((parts.deliveryStreams.length > 0 || parts.keeper !== undefined) && {
+      history: ofMetrics((series) =>
+        historyOf([...parts.deliveryStreams.map((_, i) => series(`history${i}`)), inSeconds(series('keeperAge'))]),
+      ),
     }),
     'dead letters': judged(longer, (series) => deadLettersOf((id) => series.get(id) ?? [], stack)),
     ...(alarms && { alarms: judged(alarms, alarmsOf) }),
@@ -73,6 +75,7 @@ function partsOf(resources: readonly StackResource[], { outputs }: Stack, stackN
     tape: outputs['TapeStream'] ?? ofType('AWS::Kinesis::Stream')[0]?.name,
     consume: functionOf('SignalConsumer'),
     publish: functionOf('SignalBus'),
+    keeper: functionOf('History'),
     mappings: ofType('AWS::Lambda::EventSourceMapping').map(({ logicalId, name }) => ({ label: readerOf(logicalId), uuid: name })),
     deliveryStreams: ofType('AWS::KinesisFirehose::DeliveryStream').map(({ name }) => name),
     undelivered: ofType('AWS::SQS::Queue').filter(({ logicalId }) => logicalId.includes('Undelivered')),
@@ -94,7 +97,7 @@ function readerOf(logicalId: string): string {
 
 type Parts = ReturnType<typeof partsOf>;
 
-function questionsOf({ stackName, tape, consume, publish, deliveryStreams }: Parts): MetricQuestion[] {
+function questionsOf({ stackName, tape, consume, publish, keeper, deliveryStreams }: Parts): MetricQuestion[] {
   const minutely = (question: Omit<MetricQuestion, 'periodSec'>): MetricQuestion => ({ ...question, periodSec: 60 });
   const own = (id: string, entry: string, name: string, statistic: MetricQuestion['statistic']) =>
     minutely({ id, namespace: metricNamespace, name, dimensions: { service: `${stackName}/${entry}` }, statistic });
@@ -128,6 +131,7 @@ function questionsOf({ stackName, tape, consume, publish, deliveryStreams }: Par
     ...ofFunction('publishErrors', publish, 'Errors', 'Sum'),
     ...ofFunction('publishThrottles', publish, 'Throttles', 'Sum'),
     ...ofFunction('publishInvocations', publish, 'Invocations', 'Sum'),
+    ...ofFunction('keeperAge', keeper, 'IteratorAge', 'Maximum'),
     own('trades', 'consume', 'trades', 'Sum'),
     own('quarantined', 'consume', 'quarantined', 'Sum'),
     own('conflicts', 'consume', 'checkpointConflicts', 'Sum'),
@@ -272,6 +276,10 @@ function historyOf(streams: readonly Series[]): Said {
   const oldest = Math.max(...ages);
   const says = `the oldest row waits for ${Math.round(oldest)} s`;
   return oldest > 1_800 ? fail(says, 'docs/runbooks/history-delay.md') : ok(says);
+}
+
+function inSeconds(series: Series): Series {
+  return series.map(({ timeMs, value }) => ({ timeMs, value: value / 1_000 }));
 }
 
 function deadLettersOf(seriesOf: (id: string) => Series, { outputs }: Stack): Said {

@@ -78,6 +78,18 @@ const resources = [
   ['ObservabilityGivenUp', 'AWS::Events::Rule', 'given-up'],
   ['Observabilityiteratorage', 'AWS::CloudWatch::Alarm', 'Tapeline-iterator-age'],
 ] as const;
+function resourcesAnswer(of: readonly (readonly [string, string, string])[]): Answer {
+  return output({
+    StackResourceSummaries: of.map(([LogicalResourceId, ResourceType, PhysicalResourceId]) => ({
+      LogicalResourceId,
+      ResourceType,
+      PhysicalResourceId,
+      ResourceStatus: 'CREATE_COMPLETE',
+      LastUpdatedTimestamp: '2026-01-01T00:00:00Z',
+    })),
+  });
+}
+
 const healthy: Readonly<Record<string, number>> = {
   incoming: 240,
   invocations: 1_800,
@@ -123,15 +135,7 @@ function deployed({
               },
             ],
           }),
-    ListStackResources: output({
-      StackResourceSummaries: resources.map(([LogicalResourceId, ResourceType, PhysicalResourceId]) => ({
-        LogicalResourceId,
-        ResourceType,
-        PhysicalResourceId,
-        ResourceStatus: 'CREATE_COMPLETE',
-        LastUpdatedTimestamp: '2026-01-01T00:00:00Z',
-      })),
-    }),
+    ListStackResources: resourcesAnswer(resources),
     DescribeStreamSummary: output({
       StreamDescriptionSummary: { StreamStatus: 'ACTIVE', OpenShardCount: 2, StreamModeDetails: { StreamMode: 'PROVISIONED' }, ...stream },
     }),
@@ -433,6 +437,13 @@ describe('after a deployment', () => {
       says: expect.stringMatching(says),
       todo: todo === undefined ? undefined : expect.stringMatching(todo),
     });
+  });
+
+  it('knows the function that keeps trades in Timestream by how far it is behind', async () => {
+    const answers = deployed({ metrics: { keeperAge: 2_000_000, history0: 0 } });
+    const withKeeper = [...resources, ['HistoryHandler1', 'AWS::Lambda::Function', 'keep'] as const];
+    const diagnosis = await seen({ ...answers, ListStackResources: resourcesAnswer(withKeeper) });
+    expect(findingOf(diagnosis, 'history')).toMatchObject({ verdict: 'fail', says: 'the oldest row waits for 2000 s' });
   });
 
   it('does not miss trades of a market that is closed', async () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FirehoseHistory } from '../../../adapters/history/firehose.ts';
 import { BarBatch, type LateTrade } from '../../../core/bar.ts';
 import { FakeFirehose } from './fake-firehose.ts';
+import { signals } from './samples.ts';
 
 const minuteMs = 60_000;
 let fake: FakeFirehose;
@@ -86,6 +87,11 @@ describe('a history by Firehose', () => {
     };
     await history.writeLate([late]);
     expect([...fake.taken]).toEqual([['late', [late]]]);
+  });
+
+  it('writes signals to a stream of their own, reasons as a list', async () => {
+    await history.writeSignals(signals);
+    expect([...fake.taken]).toEqual([['signals', signals]]);
   });
 
   it('puts many rows into one record, and keeps to the limits of a call', async () => {

@@ -4,6 +4,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { S3Bucket } from '../../../adapters/s3/bucket.ts';
 import { S3Quarantine } from '../../../adapters/s3/quarantine.ts';
+import { rowOfTrade } from '../../../adapters/history/timestream-rows.ts';
+import { S3RefusedRows } from '../../../adapters/s3/refused-rows.ts';
 import { S3RefusedSignals } from '../../../adapters/s3/refused-signals.ts';
 import type { Quarantined } from '../../../core/reasons.ts';
 import { eventOf } from '../bus/signals.ts';
@@ -125,6 +127,28 @@ describe('signals that the bus refuses', () => {
     expect([...objects].map(([path, body]) => [path, JSON.parse(body)])).toEqual(
       refused.map(({ event, code, message }) => [`/bucket/refused/${event.id}.json`, { code, message, event }]),
     );
+  });
+});
+
+describe('rows that Timestream refuses', () => {
+  it('are on S3 together as lines, each with its reason, and the same object after a repeat', async () => {
+    const refused = [1, 2].map((eventTimeMs) => ({
+      table: 'trades' as const,
+      reason: 'too old',
+      row: rowOfTrade({ symbol: 'IBM', eventTimeMs, price: 1, size: 2, tradeId: null, conditions: [], entry: `feed/0/1#${eventTimeMs}` }),
+    }));
+    const rows = new S3RefusedRows({ bucket, prefix: 'refused/' });
+    await rows.keep(refused);
+    await rows.keep(refused);
+    await rows.keep(refused.slice(1));
+    expect([...objects.keys()]).toEqual([expect.stringMatching(/^\/bucket\/refused\/[0-9a-f]{32}\.ndjson$/), expect.any(String)]);
+    const [body = ''] = objects.values();
+    expect(
+      body
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toEqual(refused);
   });
 });
 

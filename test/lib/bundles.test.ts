@@ -20,7 +20,8 @@ beforeAll(() => {
     ...bundlesOf(synthesisePipeline({ config }, bundled)),
   ]);
   bundles = { consume: all.get('consume') as string, publish: all.get('publish') as string };
-});
+  // Two stacks with all of their functions: on a busy machine that takes longer than other preparations.
+}, 120_000);
 afterAll(removeFolders);
 
 describe('every bundle', () => {

@@ -3,7 +3,9 @@ import { readFileSync, statSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defineTapeline, webhook } from '../../core/config.ts';
-import { bundlesOf, removeFolders, synthesisePipeline } from './synth.ts';
+import { TimestreamHistory } from '../../lib/history-timestream.ts';
+import { Tape } from '../../lib/tape.ts';
+import { alone, bundlesOf, removeFolders, synthesisePipeline } from './synth.ts';
 
 const run = promisify(execFile);
 const bytesMax = 500_000;
@@ -14,11 +16,8 @@ let bundles: { readonly consume: string; readonly publish: string };
 
 beforeAll(() => {
   const config = defineTapeline({ calendar: 'us-equities', deliver: [webhook({ url: 'https://example.com/hooks' })] });
-  const bundled = { bundles: true, checks: false };
-  all = new Map([
-    ...bundlesOf(synthesisePipeline({ config, history: 'timestream' }, bundled)),
-    ...bundlesOf(synthesisePipeline({ config }, bundled)),
-  ]);
+  const inTimestream = alone((stack) => new TimestreamHistory(stack, 'History', { tape: new Tape(stack, 'Tape') }), { bundles: true });
+  all = new Map([...bundlesOf(synthesisePipeline({ config }, { bundles: true, checks: false })), ...bundlesOf(inTimestream)]);
   bundles = { consume: all.get('consume') as string, publish: all.get('publish') as string };
   // Two stacks with all of their functions: on a busy machine that takes longer than other preparations.
 }, 120_000);

@@ -73,13 +73,13 @@ export function synthesisePipeline(props: Partial<PipelineStackProps> = {}, opti
 }
 
 /** A stack of what is made in it, unchecked. */
-export function alone(make: (stack: Stack) => unknown): Synthesised {
+export function alone(make: (stack: Stack) => unknown, { bundles = false }: Pick<SynthesisOptions, 'bundles'> = {}): Synthesised {
   const makeAlone = (app: App) => {
     const stack = new Stack(app, 'Alone');
     make(stack);
     return stack;
   };
-  return synthesise(makeAlone, { checks: false });
+  return synthesise(makeAlone, { bundles, checks: false });
 }
 
 export function removeFolders(): void {

@@ -9,14 +9,16 @@ import {
   UpdateEventSourceMappingCommand,
   UpdateFunctionConfigurationCommand,
 } from '@aws-sdk/client-lambda';
-import { GetObjectCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
+import { DeleteObjectsCommand, GetObjectCommand, ListObjectVersionsCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import { makeKinesisClient } from '../../adapters/tape/kinesis-client.ts';
 import type { ConsumeEvent, ConsumeResponse } from '../../lambdas/consume-kinesis.ts';
 import { account } from '../aws/table.ts';
 import { until } from './until.ts';
 
 export type Resource = { readonly type: string; readonly logicalId: string; readonly physicalId: string };
-type Entry = 'consume' | 'publish' | 'deliver';
+export type Entry = 'consume' | 'publish' | 'deliver';
+
+const owners: Readonly<Record<Entry, string>> = { consume: 'SignalConsumer', publish: 'SignalBus', deliver: 'Webhooks' };
 
 /** The stack as it lies in LocalStack, and what a test does to it from outside. */
 export class Deployed {
@@ -63,10 +65,7 @@ export class Deployed {
   }
 
   functionName(entry: Entry): string {
-    return this.#named(
-      'AWS::Lambda::Function',
-      `${{ consume: 'SignalConsumer', publish: 'SignalBus', deliver: 'Webhooks' }[entry]}Handler`,
-    );
+    return this.#named('AWS::Lambda::Function', `${owners[entry]}Handler`);
   }
 
   bucketName(logicalId: string): string {
@@ -142,6 +141,15 @@ export class Deployed {
       }
     }
     return known;
+  }
+
+  async emptyBucket(Bucket: string): Promise<void> {
+    for (;;) {
+      const { Versions = [], DeleteMarkers = [] } = await this.s3.send(new ListObjectVersionsCommand({ Bucket }));
+      const Objects = [...Versions, ...DeleteMarkers].map(({ Key, VersionId }) => ({ Key, VersionId }));
+      if (Objects.length === 0) return;
+      await this.s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects } }));
+    }
   }
 
   close(): void {

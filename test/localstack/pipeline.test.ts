@@ -1,17 +1,19 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ListShardsCommand, PutRecordCommand, SplitShardCommand } from '@aws-sdk/client-kinesis';
+import { DeleteStreamCommand, ListShardsCommand, PutRecordCommand, SplitShardCommand } from '@aws-sdk/client-kinesis';
 import { afterAll, describe, expect, inject, it } from 'vitest';
+import type { Checkpoint } from '../../adapters/stores/checkpoints.ts';
+import { packState, unpackState } from '../../adapters/stores/state-bytes.ts';
 import { bucketOf } from '../../core/bucket.ts';
 import { isAfter } from '../../core/consume.ts';
 import type { Quarantined } from '../../core/reasons.ts';
 import type { ConsumeEvent } from '../../lambdas/consume-kinesis.ts';
 import { Driver } from '../../local/driver.ts';
 import { root } from '../house/project.ts';
-import { failing } from './failing.ts';
 import { latencyReport, measureLatency } from './latency.ts';
-import { newVersion } from './project.ts';
+import { preloaded } from './preload.ts';
+import { remaining } from './remains.ts';
 import { linesOf } from './replayed.ts';
 import { Trial } from './trial.ts';
 
@@ -22,15 +24,17 @@ const recording = join(root, '..', 'shared', 'data', 'schwab', 'level-one-equiti
 const isRecordingThere = existsSync(recording);
 if (!isRecordingThere) console.warn(`skipped: the recording (there is no ${recording})`);
 
+/** Functions that run as containers, or elsewhere, do not reach a receiver of this process. */
+const isReceiverReached = inject('kind') === 'host';
+
 /** One stack, in which what comes later meets what all before has left. The days rise, as the days of a market do. */
 describe('the unchanged CDK app on LocalStack gives what a replay gives', () => {
   it('is bootstrapped and deployed', async () => {
-    await trial.cdk(['bootstrap', 'aws://000000000000/us-east-1']);
-    await trial.deploy();
     await trial.begin();
   });
 
   it('of a simulated market', async () => {
+    trial.receiver.isFaulty = true;
     await trial.feedMarket('2024-09-12');
     await trial.expectReplayed();
   });
@@ -50,6 +54,12 @@ describe('the unchanged CDK app on LocalStack gives what a replay gives', () => 
     process.stdout.write(`\n${latencyReport(samples)}\n\n`);
     expect(samples.length).toBeGreaterThan(10);
     await trial.expectReplayed();
+  });
+
+  it.skipIf(!isReceiverReached)('at a webhook too, whose receiver fails now and then', async () => {
+    await trial.expectDelivered();
+    expect(trial.receiver.faults).toBeGreaterThan(0);
+    trial.receiver.isFaulty = false;
   });
 
   it('of a stream with records that nobody can read, which are in quarantine with position and reason', async () => {
@@ -82,7 +92,7 @@ describe('the unchanged CDK app on LocalStack gives what a replay gives', () => 
   });
 
   it('when the consumer dies between its write and its answer', async () => {
-    const heal = await trial.deployed.addEnvironment('consume', failing('die-after-commit'));
+    const heal = await trial.deployed.addEnvironment('consume', preloaded('die-after-commit'));
     const sinceMs = Date.now();
     await trial.feedMarket('2024-10-03');
     await trial.expectReplayed();
@@ -91,7 +101,7 @@ describe('the unchanged CDK app on LocalStack gives what a replay gives', () => 
   });
 
   it('when the bus throttles, whole calls and single entries', async () => {
-    const heal = await trial.deployed.addEnvironment('publish', failing('throttle-bus'));
+    const heal = await trial.deployed.addEnvironment('publish', preloaded('throttle-bus'));
     const sinceMs = Date.now();
     await trial.feedMarket('2024-10-04');
     await trial.expectReplayed();
@@ -114,8 +124,7 @@ describe('the unchanged CDK app on LocalStack gives what a replay gives', () => 
     const lines = await trial.market('2024-10-06');
     await feed.write(lines.slice(0, lines.length / 2));
     const before = await trial.deployed.codeDigest('consume');
-    const version = newVersion();
-    const deploying = trial.deploy(version.folder).finally(version.remove);
+    const deploying = trial.deployNewVersion();
     for (let i = lines.length / 2; i < lines.length; i += lines.length / 8) await feed.write(lines.slice(i, i + lines.length / 8));
     await deploying;
     await feed.end();
@@ -158,6 +167,42 @@ describe('the unchanged CDK app on LocalStack gives what a replay gives', () => 
     await trial.deployed.setMapping(true);
     await trial.feedMarket('2024-10-08');
     await trial.expectReplayed();
+  });
+
+  it('when the saved state is of a version that this code does not know: it says so, and goes on when the state is restored', async () => {
+    const bucket = 5;
+    const [saved] = (await trial.checkpoints.load([bucket])) as [Checkpoint];
+    const unknown = unpackState(saved.state);
+    new DataView(unknown.buffer, unknown.byteOffset).setUint32(4, 99, true);
+    await trial.checkpoints.commit([{ ...saved, expectedVersion: saved.version, state: packState(unknown), signals: [] }]);
+    const sinceMs = Date.now();
+    // A container that is warm knows better than the table.
+    const heal = await trial.deployed.addEnvironment('consume', { TAPELINE_TEST: 'cold' });
+    await trial.feedMarket('2024-10-09');
+    await trial.untilLogged('consume', /the saved state has version "99", this program reads \d+; run the program that wrote it/, sinceMs);
+    const [broken] = (await trial.checkpoints.load([bucket])) as [Checkpoint];
+    await trial.checkpoints.commit([{ ...saved, expectedVersion: broken.version, signals: [] }]);
+    await trial.expectReplayed();
+    if (isReceiverReached) await trial.expectDelivered();
+    await heal();
+  });
+
+  it('and keeps it when the stream is deleted, which feed and driver say', async () => {
+    const before = await trial.checkpoints.load([...trial.fold.states.keys()]);
+    const feed = trial.startFeed();
+    await trial.deployed.kinesis.send(new DeleteStreamCommand({ StreamName: trial.streamName, EnforceConsumerDeletion: true }));
+    await feed.write(await trial.market('2024-10-10', { seconds: 60 }));
+    const { exitCode, stderr } = await feed.ended;
+    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringContaining(`there is no stream "${trial.streamName}"`) });
+    await expect(trial.fold.reader().poll()).rejects.toMatchObject({ code: 'stream-not-found' });
+    expect(await trial.checkpoints.load([...trial.fold.states.keys()])).toEqual(before);
+  });
+
+  it('and is gone when it is destroyed, as an emulator is to keep nothing', async () => {
+    // No bucket with versions in it is deleted, here as on AWS.
+    await trial.deployed.emptyBucket(trial.deployed.output('StateBucket'));
+    await trial.cdk(['destroy', '--force']);
+    expect(await remaining(inject('endpoint'), trial.deployed)).toEqual([]);
   });
 
   async function put(partitionKey: string, data: Uint8Array): Promise<string> {

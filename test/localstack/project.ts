@@ -1,37 +1,40 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { linkPackages, makeProject, root } from '../house/project.ts';
+import { linkPackages, makeProject, root, writeFile } from '../house/project.ts';
 
-export type Project = { readonly folder: string; readonly remove: () => void };
+const copied = [
+  ...['adapters', 'bin', 'core', 'lambdas', 'lib', 'schemas', 'strategies'],
+  ...['cdk.json', 'package.json', 'package-lock.json', 'tapeline.config.ts', 'tsconfig.base.json'],
+];
 
-/** A copy of the project in which the consumer's code is another, and does the same. */
-export function newVersion(): Project {
-  const consumer = 'lambdas/entry/consume.ts';
-  return copyWith({ [consumer]: `${readFileSync(join(root, consumer), 'utf8')}\nexport const codeVersion = 2;\n` });
-}
+/** What a user has: the clone, and an endpoint in the config. The strategies stay, so that the state is the same. */
+export class Project {
+  readonly folder: string;
 
-/** A copy of the project whose user has stated something else. */
-export function projectOf(config: string): Project {
-  return copyWith({ 'tapeline.config.ts': config });
-}
+  constructor({ webhookUrl }: { readonly webhookUrl: string }) {
+    const config = readFileSync(join(root, 'tapeline.config.ts'), 'utf8');
+    this.folder = makeProject({
+      copied,
+      written: {
+        'package.json': readFileSync(join(root, 'package.json'), 'utf8'),
+        'tapeline.config.ts': config
+          .replace('import { defineTapeline }', 'import { defineTapeline, webhook }')
+          .replace(
+            'defineTapeline({',
+            `defineTapeline({\n  deliver: [webhook({ name: 'desk', url: '${webhookUrl}', allowPrivate: ['127.0.0.1'] })],`,
+          ),
+      },
+    });
+    linkPackages(this.folder);
+  }
 
-function copyWith(written: Readonly<Record<string, string>>): Project {
-  const folder = makeProject({
-    copied: [
-      'adapters',
-      'bin',
-      'core',
-      'lambdas',
-      'lib',
-      'schemas',
-      'strategies',
-      'cdk.json',
-      'package-lock.json',
-      'tapeline.config.ts',
-      'tsconfig.base.json',
-    ].filter((path) => !(path in written)),
-    written,
-  });
-  linkPackages(folder);
-  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+  /** The consumer's code becomes another, which does the same. */
+  changeConsumer(): void {
+    const path = 'lambdas/entry/consume.ts';
+    writeFile(this.folder, path, `${readFileSync(join(root, path), 'utf8')}\nexport const codeVersion = 2;\n`);
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -15,11 +15,14 @@ import { FinalTable } from '../../local/final-table.ts';
 import { type Summary, summaryOf } from '../../local/summary.ts';
 import config from '../../tapeline.config.ts';
 import { account } from '../aws/table.ts';
+import { tapeline } from '../local/tapeline.ts';
 import { cdk } from './cdk.ts';
-import { Deployed } from './deployed.ts';
+import { Deployed, type Entry } from './deployed.ts';
 import { Feed } from './feed.ts';
 import { Inbox } from './inbox.ts';
 import { environmentOf } from './localstack.ts';
+import { Project } from './project.ts';
+import { Receiver } from './receiver.ts';
 import { linesOf, replayed, simulated } from './replayed.ts';
 import { TapeFold } from './tape-fold.ts';
 import { until } from './until.ts';
@@ -34,7 +37,8 @@ export class Trial {
   /** Files by the format of the feed, in the order in which they were fed. */
   readonly #fed = new Map<string, string[]>();
   readonly #barObjects = new Map<string, string>();
-  #parts: { readonly deployed: Deployed; readonly inbox: Inbox; readonly fold: TapeFold } | undefined;
+  #project: Project | undefined;
+  #parts: { readonly deployed: Deployed; readonly inbox: Inbox; readonly receiver: Receiver; readonly fold: TapeFold } | undefined;
 
   constructor(endpoint: string) {
     this.#endpoint = endpoint;
@@ -47,6 +51,10 @@ export class Trial {
 
   get inbox(): Inbox {
     return this.#made.inbox;
+  }
+
+  get receiver(): Receiver {
+    return this.#made.receiver;
   }
 
   /** The tape's records folded here. */
@@ -67,26 +75,46 @@ export class Trial {
   }
 
   /** A verb of the CDK on our stack. */
-  async cdk(verb: readonly string[], cwd?: string): Promise<void> {
+  async cdk(verb: readonly string[]): Promise<void> {
     const context = ['-c', 'emulator=true', '-c', `name=${this.#stackName}`, '--output', join(this.folder, 'cdk.out')];
-    await cdk([...verb, ...context], { environment: this.environment, ...(cwd !== undefined && { cwd }) });
+    await cdk([...verb, ...context], { environment: this.environment, ...(this.#project && { cwd: this.#project.folder }) });
   }
 
-  async deploy(cwd?: string): Promise<void> {
-    await this.cdk(['deploy', '--require-approval', 'never', '--method', 'direct'], cwd);
-  }
-
-  /** Finds what was deployed, and subscribes to its signals. */
+  /** Deploys, and subscribes to the signals in both ways. */
   async begin(): Promise<void> {
+    const receiver = await Receiver.start();
+    this.#project = new Project({ webhookUrl: receiver.url });
+    await this.cdk(['bootstrap', 'aws://000000000000/us-east-1']);
+    await this.deploy();
     const deployed = await Deployed.find(this.#endpoint, this.#stackName);
     const inbox = await Inbox.subscribe(this.#endpoint, deployed.output('SignalTopicArn'), `${this.#stackName}-inbox`);
     const fold = new TapeFold({ pipeline: this.pipeline, client: deployed.kinesis, streamName: deployed.output('TapeStream') });
-    this.#parts = { deployed, inbox, fold };
+    this.#parts = { deployed, inbox, receiver, fold };
+    const secret = ['webhook', 'secret', 'desk', '--secret-id', deployed.output('DeliverySecret')];
+    const { stdout, stderr } = await tapeline(secret, { cwd: this.folder, env: this.environment });
+    const [known] = /whsec_\S+/.exec(stdout) ?? [];
+    if (known === undefined) throw new Error(`tapeline webhook secret printed none: ${stdout}${stderr}`);
+    receiver.know(known);
+    const certificate = join(this.folder, 'receiver.pem');
+    writeFileSync(certificate, receiver.certificate.cert);
+    await deployed.addEnvironment('deliver', { NODE_EXTRA_CA_CERTS: certificate });
+  }
+
+  async deploy(): Promise<void> {
+    await this.cdk(['deploy', '--require-approval', 'never', '--method', 'direct']);
+  }
+
+  /** Another code of the consumer is deployed, which does the same. */
+  async deployNewVersion(): Promise<void> {
+    this.#project?.changeConsumer();
+    await this.deploy();
   }
 
   async end(): Promise<void> {
     await this.#parts?.inbox.close();
+    this.#parts?.receiver.stop();
     this.#parts?.deployed.close();
+    this.#project?.remove();
     rmSync(this.folder, { recursive: true, force: true });
   }
 
@@ -147,8 +175,17 @@ export class Trial {
     expect(byId(deliveries.map(({ event }) => event.data))).toEqual(byId(expected));
   }
 
+  /** The webhook's receiver has what the queue has: the other leg from the same bus. */
+  async expectDelivered(): Promise<void> {
+    const { events } = this.receiver;
+    const signals = this.inbox.deliveries.map(({ event }) => event.data);
+    // What failed is tried again after five seconds, or by the sweep of the next minute.
+    await until(`${signals.length} signals are delivered`, () => events.length >= signals.length, { waitMaxMs: 150_000 });
+    expect(byId(events.map(({ data }) => data))).toEqual(byId(signals));
+  }
+
   /** Sees that the fault has happened: lines are logged a little later. */
-  async untilLogged(entry: 'consume' | 'publish', line: RegExp, sinceMs: number): Promise<void> {
+  async untilLogged(entry: Entry, line: RegExp, sinceMs: number): Promise<void> {
     await until(`${entry} has logged ${line}`, async () => (await this.deployed.logLines(entry, sinceMs)).some((text) => line.test(text)), {
       waitMaxMs: 10_000,
     });

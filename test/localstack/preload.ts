@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 
 /**
- * The environment that makes a deployed function fail, without a change of its code: Node loads the fault before the handler, out of a URL
- * that holds it. An environment takes 4 KB.
+ * The environment with which a deployed function loads one of `preloads/` before its handler, whose code stays as it is: Node takes it out of
+ * a URL that holds it. An environment has 4 KB.
  */
-export function failing(fault: 'die-after-commit' | 'throttle-bus'): Record<string, string> {
+export function preloaded(name: 'die-after-commit' | 'throttle-bus'): Record<string, string> {
   const { outputFiles } = buildSync({
-    entryPoints: [join(import.meta.dirname, 'faults', `${fault}.ts`)],
+    entryPoints: [join(import.meta.dirname, 'preloads', `${name}.ts`)],
     bundle: true,
     minify: true,
     write: false,

@@ -22,7 +22,7 @@ beforeAll(async () => {
   const tarball = await pack();
   writeFile(app, 'package.json', '{ "name": "app", "private": true, "type": "module" }');
   const packages = [tarball, ...versioned('aws-cdk-lib', 'constructs', 'esbuild', '@types/node')];
-  await inApp(npm, ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', ...packages]);
+  await byNpm(app, ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', ...packages]);
   for (const step of pageNamed('docs/deploy.md').steps) if (step.kind === 'file') writeFile(app, step.path, step.text);
 }, 600_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -187,13 +187,20 @@ async function pack(): Promise<string> {
   const clone = join(folder, 'clone');
   for (const name of packed) cpSync(join(root, name), join(clone, name), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(clone, 'node_modules'), 'junction');
-  const answer = await run(npm, ['pack', '--pack-destination', folder, '--json'], { cwd: clone, env: strangerEnv() });
-  const [{ filename }] = JSON.parse(answer.stdout.slice(answer.stdout.indexOf('['))) as [{ filename: string }];
+  const stdout = await byNpm(clone, ['pack', '--pack-destination', folder, '--json']);
+  const [{ filename }] = JSON.parse(stdout.slice(stdout.indexOf('['))) as [{ filename: string }];
   return join(folder, filename);
 }
 
 async function tapeline(...args: string[]): Promise<string> {
   return (await inApp(bin('tapeline'), args)).stdout;
+}
+
+/** By the machine's own npm and Node: under ours, which npm puts on the path, it would look for its settings elsewhere. */
+async function byNpm(cwd: string, args: string[]): Promise<string> {
+  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((path) => !path.includes('node_modules'));
+  const env = { ...strangerEnv(), PATH: folders.join(delimiter) };
+  return (await run(npm, args, { cwd, env, maxBuffer: 2 ** 26 })).stdout;
 }
 
 function inApp(command: string, args: string[]) {

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { SNSClient, SubscribeCommand } from '@aws-sdk/client-sns';
 import { CreateQueueCommand, DeleteMessageBatchCommand, DeleteQueueCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { SignalEvent } from '../../adapters/bus/signal-event.ts';
@@ -8,8 +9,8 @@ export type Delivery = { readonly event: SignalEvent; readonly queuedMs: number 
 
 /** A subscriber: a queue on the topic of signals, that is emptied all the time. */
 export class Inbox {
-  /** In the order in which they were received, repeats included. */
-  readonly deliveries: Delivery[] = [];
+  /** By signal, as first received. */
+  readonly deliveries = new Map<string, Delivery>();
   readonly #sqs: SQSClient;
   readonly #queueUrl: string;
   readonly #receiving: Promise<void>;
@@ -53,7 +54,10 @@ export class Inbox {
       if (Messages.length === 0) continue;
       for (const { Body = '', Attributes } of Messages) {
         const { Message } = JSON.parse(Body) as { Message: string };
-        this.deliveries.push({ event: JSON.parse(Message) as SignalEvent, queuedMs: Number(Attributes?.SentTimestamp) });
+        const event = JSON.parse(Message) as SignalEvent;
+        const first = this.deliveries.get(event.id);
+        if (first === undefined) this.deliveries.set(event.id, { event, queuedMs: Number(Attributes?.SentTimestamp) });
+        else assert.deepEqual(event, first.event, 'a repeat is the same event');
       }
       const Entries = Messages.map(({ ReceiptHandle }, i) => ({ Id: String(i), ReceiptHandle }));
       await this.#sqs.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }));

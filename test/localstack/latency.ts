@@ -86,9 +86,8 @@ async function framesOf(path: string, { bucketCount, aheadMaxMs }: Pipeline): Pr
 }
 
 async function lastQueuedMs({ deliveries }: Inbox, signals: readonly Signal[]): Promise<number> {
-  const wanted = new Set(signals.map(({ signalId }) => signalId));
-  const arrived = () => deliveries.filter(({ event }) => wanted.has(event.id));
-  await until(`${wanted.size} signals are in the queue`, () => arrived().length >= wanted.size, { everyMs: 10 });
+  const arrived = () => signals.flatMap(({ signalId }) => deliveries.get(signalId) ?? []);
+  await until(`${signals.length} signals are in the queue`, () => arrived().length === signals.length, { everyMs: 10 });
   return Math.max(...arrived().map(({ queuedMs }) => queuedMs));
 }
 

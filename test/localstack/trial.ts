@@ -19,6 +19,7 @@ import { tapeline } from '../local/tapeline.ts';
 import { cdk } from './cdk.ts';
 import { Deployed, type Entry } from './deployed.ts';
 import { Feed } from './feed.ts';
+import { HttpSubscriber } from './http-subscriber.ts';
 import { Inbox } from './inbox.ts';
 import { environmentOf } from './localstack.ts';
 import { Project } from './project.ts';
@@ -38,7 +39,15 @@ export class Trial {
   readonly #fed = new Map<string, string[]>();
   readonly #barObjects = new Map<string, string>();
   #project: Project | undefined;
-  #parts: { readonly deployed: Deployed; readonly inbox: Inbox; readonly receiver: Receiver; readonly fold: TapeFold } | undefined;
+  #parts:
+    | {
+        readonly deployed: Deployed;
+        readonly inbox: Inbox;
+        readonly subscriber: HttpSubscriber;
+        readonly receiver: Receiver;
+        readonly fold: TapeFold;
+      }
+    | undefined;
 
   constructor(endpoint: string) {
     this.#endpoint = endpoint;
@@ -80,7 +89,7 @@ export class Trial {
     await cdk([...verb, ...context], { environment: this.environment, ...(this.#project && { cwd: this.#project.folder }) });
   }
 
-  /** Deploys, and subscribes to the signals in both ways. */
+  /** Deploys, and subscribes to the signals in all ways. */
   async begin(): Promise<void> {
     const receiver = await Receiver.start();
     this.#project = new Project({ webhookUrl: receiver.url });
@@ -88,8 +97,9 @@ export class Trial {
     await this.deploy();
     const deployed = await Deployed.find(this.#endpoint, this.#stackName);
     const inbox = await Inbox.subscribe(this.#endpoint, deployed.output('SignalTopicArn'), `${this.#stackName}-inbox`);
+    const subscriber = await HttpSubscriber.subscribe(this.#endpoint, deployed.output('SignalTopicArn'));
     const fold = new TapeFold({ pipeline: this.pipeline, client: deployed.kinesis, streamName: deployed.output('TapeStream') });
-    this.#parts = { deployed, inbox, receiver, fold };
+    this.#parts = { deployed, inbox, subscriber, receiver, fold };
     const secret = ['webhook', 'secret', 'desk', '--secret-id', deployed.output('DeliverySecret')];
     const { stdout, stderr } = await tapeline(secret, { cwd: this.folder, env: this.environment });
     const [known] = /whsec_\S+/.exec(stdout) ?? [];
@@ -113,6 +123,7 @@ export class Trial {
   async end(): Promise<void> {
     await this.#parts?.inbox.close();
     this.#parts?.receiver.stop();
+    this.#parts?.subscriber.stop();
     this.#parts?.deployed.close();
     this.#project?.remove();
     rmSync(this.folder, { recursive: true, force: true });
@@ -175,13 +186,16 @@ export class Trial {
     expect(byId(this.#queued())).toEqual(byId(expected));
   }
 
-  /** The webhook's receiver has what the queue has: the other leg from the same bus. */
+  /** The topic's subscriber by HTTP and the webhook's receiver have what the queue has. */
   async expectDelivered(): Promise<void> {
+    const told = this.#made.subscriber.events;
     const { events } = this.receiver;
     const signals = this.#queued();
     // What failed is tried again after five seconds, or by the sweep of the next minute.
     await until(`${signals.length} signals are delivered`, () => events.length >= signals.length, { waitMaxMs: 150_000 });
     expect(byId(events.map(({ data }) => data))).toEqual(byId(signals));
+    await until(`${signals.length} signals are posted by the topic`, () => told.size >= signals.length);
+    expect(byId(Array.from(told.values(), ({ data }) => data))).toEqual(byId(signals));
   }
 
   /** Sees that the fault has happened: lines are logged a little later. */

@@ -1,6 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -11,6 +23,8 @@ import { type LocalStack, type Say, untilHealthy } from './running.ts';
 
 const parts = join(import.meta.dirname, 'host');
 const endMaxMs = 15_000;
+/** What LocalStack has said is kept until it ends again. */
+const lastLogFile = join(cache, 'localstack', 'last.log');
 
 /**
  * LocalStack without Docker: as processes of this machine, with state in memory and in a folder that goes with it. Functions run on the
@@ -24,6 +38,7 @@ export async function startOnHost({ port, say }: { readonly port: number; readon
   let localstack: ChildProcess | undefined;
   const stop = async () => {
     await end(localstack);
+    if (existsSync(logFile)) cpSync(logFile, lastLogFile);
     rmSync(folder, { recursive: true, force: true });
   };
   try {

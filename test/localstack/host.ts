@@ -1,18 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chmodSync,
-  closeSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -23,22 +11,20 @@ import { type LocalStack, type Say, untilHealthy } from './running.ts';
 
 const parts = join(import.meta.dirname, 'host');
 const endMaxMs = 15_000;
-/** What LocalStack has said is kept until it ends again. */
-const lastLogFile = join(cache, 'localstack', 'last.log');
+/** Of the last start. */
+const logFile = join(cache, 'localstack', 'last.log');
 
 /**
  * LocalStack without Docker: as processes of this machine, with state in memory and in a folder that goes with it. Functions run on the
- * Node that runs this. All of it listens on 127.0.0.1 only and ends with this process, however that ends.
+ * Node that runs this. All of it listens on 127.0.0.1 only, and ends with this process, however that ends, as its folder does.
  */
 export async function startOnHost({ port, say }: { readonly port: number; readonly say: Say }): Promise<LocalStack> {
   const endpoint = `http://127.0.0.1:${port}`;
   const python = pythonOf(say);
   const folder = mkdtempSync(join(tmpdir(), 'tapeline-localstack-'));
-  const logFile = join(folder, 'localstack.log');
   let localstack: ChildProcess | undefined;
   const stop = async () => {
     await end(localstack);
-    if (existsSync(logFile)) cpSync(logFile, lastLogFile);
     rmSync(folder, { recursive: true, force: true });
   };
   try {

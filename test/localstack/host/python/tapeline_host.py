@@ -1,6 +1,8 @@
-"""Keeps LocalStack on this host alone, and ends it with the process that started it."""
+"""Keeps LocalStack on this host alone, and ends it, with its folder, with the process that started it."""
 
+import atexit
 import os
+import shutil
 import signal
 import threading
 import time
@@ -23,11 +25,16 @@ def listen_on_loopback() -> None:
 def end_with_starter() -> None:
     """Whoever started LocalStack holds its standard input open, and the end of it is the end."""
 
+    def remove_folder() -> None:
+        shutil.rmtree(os.environ["FILESYSTEM_ROOT"], ignore_errors=True)
+
     def wait() -> None:
         while os.read(0, 1):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(END_MAX_SEC)
+        remove_folder()
         os._exit(1)
 
+    atexit.register(remove_folder)
     threading.Thread(target=wait, daemon=True).start()

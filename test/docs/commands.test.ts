@@ -28,8 +28,19 @@ describe.skipIf(process.platform === 'win32').concurrent('the commands on each p
         if (step.kind === 'commands') await runStep(page, step);
       }
     },
-    60_000,
+    120_000,
   );
+});
+
+describe('a port', () => {
+  it('is of one page, for they all run at once', () => {
+    const pagesOf = Map.groupBy(
+      allPages.flatMap(({ path, text }) => [...new Set(text.match(/\b187\d\d\b/g))].map((port) => ({ path, port }))),
+      ({ port }) => port,
+    );
+    expect(pagesOf.size).toBeGreaterThan(3);
+    expect([...pagesOf.values()].filter((pages) => pages.length > 1)).toEqual([]);
+  });
 });
 
 describe('a command that a page shows is not run only with a reason', () => {

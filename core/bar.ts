@@ -16,7 +16,7 @@ export type Bar = {
   /** Exact to 15 significant digits. */
   readonly volume: number;
   readonly tradeCount: number;
-  /** Sum of price × size over volume; null without volume. A carried bar has the carried close here. */
+  /** Sum of price × size over volume, to 15 significant digits; null without volume. A carried bar has the carried close here. */
   readonly vwap: number | null;
   readonly rev: number;
 };
@@ -34,6 +34,14 @@ export type LateTrade = {
   readonly lateByMs: number;
   readonly position: string;
 };
+
+/**
+ * The average price; the close where nothing was traded. The digits that rounding made would put it above or below all prices of the window:
+ * those behind the fifteenth are cut off, as they are from sums.
+ */
+export function vwapOf(notional: number, volume: number, close: number): number {
+  return volume > 0 ? Number((notional / volume).toPrecision(15)) : close;
+}
 
 const stride = 10;
 
@@ -93,7 +101,7 @@ export class BarBatch {
       close: nullable(value(5)),
       volume: value(6),
       tradeCount: value(8),
-      vwap: value(6) > 0 ? value(7) / value(6) : nullable(value(5)),
+      vwap: nullable(vwapOf(value(7), value(6), value(5))),
       rev: value(9),
     };
   }

@@ -1,3 +1,4 @@
+import { vwapOf } from '../bar.ts';
 import type { ClosedBar } from './closed-bar.ts';
 import { type Program, publish, type Series, type SlotLayout, slotsPerSeries } from './program.ts';
 
@@ -53,7 +54,7 @@ export class BarRow {
     publish(slots, at + 2 * step, bar.low);
     publish(slots, at + 3 * step, bar.close);
     publish(slots, at + 4 * step, bar.volume);
-    publish(slots, at + 5 * step, bar.volume > 0 ? bar.notional / bar.volume : bar.close);
+    publish(slots, at + 5 * step, vwapOf(bar.notional, bar.volume, bar.close));
   }
 
   /** After a decision: what it saw is what the next crossing is measured against. */

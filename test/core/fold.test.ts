@@ -28,6 +28,20 @@ describe('the fold', () => {
     );
   });
 
+  it('puts the average price of a bar between its low and its high, which all its trades make', () => {
+    fc.assert(
+      fc.property(markets, (trades) => {
+        const { bars } = foldWhole(pipelineWith({ conditions: 'all' }), tapeOf(trades, plainOptions));
+        const outside = bars.filter((line) => {
+          const { low, high, vwap } = JSON.parse(line) as Record<'low' | 'high' | 'vwap', number>;
+          return !(low <= vwap && vwap <= high);
+        });
+        expect(outside).toEqual([]);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
   it('gives the same bars, signals, late trades and counts for any number of buckets and any frames', () => {
     fc.assert(
       fc.property(markets, policies, frameSizes, flushes, (trades, policy, entriesMax, cuts) => {
@@ -124,7 +138,7 @@ function expectSameBars(bars: readonly string[], expected: readonly string[]): v
   const averages = parsed(expected).map(({ vwap }) => vwap);
   expect(parsed(bars).map(({ vwap: _, ...bar }) => bar)).toEqual(parsed(expected).map(({ vwap: _, ...bar }) => bar));
   for (const [i, { vwap }] of parsed(bars).entries()) {
-    expect(Math.abs(Number(vwap) - Number(averages[i]))).toBeLessThanOrEqual(Number(averages[i]) * 2 ** -51);
+    expect(Math.abs(Number(vwap) - Number(averages[i]))).toBeLessThanOrEqual(Number(averages[i]) * 1e-14);
   }
 }
 

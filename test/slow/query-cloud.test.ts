@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FakeAthena } from '../adapters/history/fake-athena.ts';
 import { FakeTimestreamQuery } from '../adapters/history/fake-timestream-query.ts';
-import { start, tapeline } from './tapeline.ts';
+import { start, tapeline } from '../local/tapeline.ts';
 
 let athena: FakeAthena;
 let timestream: FakeTimestreamQuery;

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { linkPackages, makeProject } from './project.ts';
+import { linkPackages, makeProject } from '../house/project.ts';
 
 const cli = `
 import { DatabaseSync } from 'node:sqlite';

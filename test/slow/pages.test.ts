@@ -1,13 +1,16 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, cpSync, existsSync, globSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cloneFor, makeClone } from '../docs/clone.ts';
 import { root, writeFile } from '../house/project.ts';
-import { allPages, pagesToRun, type Page, type Step } from './pages.ts';
+import { type Page, pagesToRun, type Step } from '../docs/pages.ts';
 
 let folder = '';
+const folderOf = (page: Page) => cloneFor(page, folder);
+
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'tapeline-docs-'));
   writeCommand('tapeline', `exec "${process.execPath}" --disable-warning=ExperimentalWarning "${join(root, 'bin/tapeline.mjs')}" "$@"`);
@@ -32,47 +35,6 @@ describe.skipIf(process.platform === 'win32').concurrent('the commands on each p
   );
 });
 
-describe('a port', () => {
-  it('is of one page, for they all run at once', () => {
-    const pagesOf = Map.groupBy(
-      allPages.flatMap(({ path, text }) => [...new Set(text.match(/\b187\d\d\b/g))].map((port) => ({ path, port }))),
-      ({ port }) => port,
-    );
-    expect(pagesOf.size).toBeGreaterThan(3);
-    expect([...pagesOf.values()].filter((pages) => pages.length > 1)).toEqual([]);
-  });
-});
-
-describe('a command that a page shows is not run only with a reason', () => {
-  const skipped = allPages.flatMap(({ path, steps }) => steps.flatMap((step) => (step.kind === 'skipped' ? [{ path, ...step }] : [])));
-  it.each(skipped)('$path, line $line: $why', ({ why, text }) => {
-    expect(why.length).toBeGreaterThan(10);
-    expect(text.trim()).not.toBe('');
-  });
-});
-
-describe('TypeScript on the pages', () => {
-  it('is all written to a file that something uses', () => {
-    for (const { path, text } of allPages) expect({ path, loose: text.match(/^```ts$/gm) }).toEqual({ path, loose: null });
-  });
-
-  it('has no type errors', () => {
-    const files = pagesToRun.flatMap((page) =>
-      page.steps.flatMap((step) => {
-        if (step.kind !== 'file' || !step.path.endsWith('.ts')) return [];
-        writeFile(folderOf(page), step.path, step.text);
-        return [join(folderOf(page), step.path)];
-      }),
-    );
-    expect(files.length).toBeGreaterThan(4);
-    const config = { extends: join(root, 'tsconfig.base.json'), compilerOptions: { types: [] }, files };
-    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
-    const tsc = [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder];
-    const { stdout } = spawnSync(process.execPath, tsc, { encoding: 'utf8' });
-    expect(stdout).toBe('');
-  });
-});
-
 describe('a test that a page shows', () => {
   const shown = pagesToRun.flatMap((page) =>
     page.steps.flatMap((step) =>
@@ -86,23 +48,6 @@ describe('a test that a page shows', () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: folderOf(page), encoding: 'utf8', env: userEnv() });
     expect(status, `${stdout}${stderr}`).toBe(0);
     expect(stdout).toMatch(/Tests.*1 passed/);
-  });
-});
-
-describe('links', () => {
-  it.each(allPages.map((page) => [page.path, page] as const))('of %s lead somewhere', (path, { text }) => {
-    const targets = [...text.matchAll(/\]\((?!https?:)([^)#\s]+)/g)].map(([, target]) => target as string);
-    expect(targets.filter((target) => !existsSync(join(root, dirname(path), target)))).toEqual([]);
-  });
-
-  it('to code name files that there are', () => {
-    const missing = allPages.flatMap(({ path, text }) =>
-      [...text.matchAll(/`((?:core|adapters|lambdas|local|strategies|bin|test|docs)\/[\w./*-]+\.\w+)`/g)]
-        .map(([, file]) => file as string)
-        .filter((file) => !file.includes('/my-') && globSync(file, { cwd: root }).length === 0)
-        .map((file) => `${path}: ${file}`),
-    );
-    expect(missing).toEqual([]);
   });
 });
 
@@ -150,19 +95,6 @@ function shapeOf(text: string): string {
 function patternOf(shown: string): RegExp {
   const literal = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
   return new RegExp(`^${shapeOf(shown).split('…').map(literal).join('.*')}$`, 's');
-}
-
-/** A folder that looks like a clone. */
-function makeClone(clone: string): void {
-  mkdirSync(clone, { recursive: true });
-  for (const name of ['core', 'adapters', 'bin', 'lambdas', 'local', 'node_modules', 'package.json', 'tsconfig.base.json'])
-    symlinkSync(join(root, name), join(clone, name));
-  // A page may write its own over these, and must not reach ours through a link.
-  for (const name of ['strategies', 'tapeline.config.ts']) cpSync(join(root, name), join(clone, name), { recursive: true });
-}
-
-function folderOf({ path }: Page): string {
-  return join(folder, 'pages', path.replaceAll('/', '-').replace(/\.md$/, ''));
 }
 
 function writeCommand(name: string, script: string): void {

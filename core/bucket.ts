@@ -24,6 +24,14 @@ export function bucketOf(symbol: string, bucketCount: number): number {
   return (hash >>> 0) % bucketCount;
 }
 
+/**
+ * Where the records of a bucket lie in the range of hashes that Kinesis deals out to shards: in the middle of an equal part. Part of the tape's
+ * contract: producers give it as `ExplicitHashKey`, as one bucket must never lie in two shards at once.
+ */
+export function hashKeyOf(bucket: number, bucketCount: number): bigint {
+  return ((2n * BigInt(bucket) + 1n) << 127n) / BigInt(bucketCount);
+}
+
 /** The bucket of a record: its partition key where that is a bucket's number, else the key's hash, so that a producer may put by symbol. */
 export function bucketOfPartitionKey(partitionKey: string, bucketCount: number): number {
   const isBucket = /^\d{1,5}$/.test(partitionKey) && Number(partitionKey) < bucketCount;

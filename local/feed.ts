@@ -75,7 +75,7 @@ export async function feed(options: FeedOptions): Promise<FeedResult> {
   const stream = await openStream(client, streamName);
   mkdirSync(stateFolder, { recursive: true });
   const log = new SqliteTape(join(stateFolder, 'outgoing.sqlite'), { isExclusive: true });
-  const writer = new KinesisWriter({ client, streamName });
+  const writer = new KinesisWriter({ client, streamName, bucketCount: pipeline.bucketCount });
   let fed: FedNow = { trades: 0, greatestEventTimeMs: Number.NEGATIVE_INFINITY, bytesRead: 0, bytesTotal: undefined };
   const progress = setInterval(() => options.onProgress({ ...fed, ...writer.now }), progressEveryMs);
   try {

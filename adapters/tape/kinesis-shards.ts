@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type KinesisClient, ListShardsCommand, type Shard as ListedShard } from '@aws-sdk/client-kinesis';
+import { hashKeyOf } from '../../core/bucket.ts';
 import { isAfter } from '../../core/consume.ts';
 
 /** A part of the stream: the records whose keys hash into a range, from when the shard was made until it was split or merged. */
@@ -27,7 +28,7 @@ export async function listShards(client: KinesisClient, StreamName: string): Pro
   return shards;
 }
 
-/** Where Kinesis puts a key: its MD5 as a number. */
+/** Where Kinesis puts a record that comes without a hash key: the MD5 of its partition key as a number. */
 export function hashOf(partitionKey: string): bigint {
   return BigInt(`0x${createHash('md5').update(partitionKey).digest('hex')}`);
 }
@@ -38,10 +39,13 @@ export function holdsHash({ firstHash, lastHash }: Shard, hash: bigint): boolean
 
 /**
  * Where a shard must be read from so that each of its buckets goes on behind its position: a sequence number, '' for the shard's start, or
- * undefined where all buckets are past its end. A bucket without a position has read nothing.
+ * undefined where all buckets are past its end. A bucket without a position has read nothing. A producer that gives no hash keys has its
+ * buckets elsewhere, by their numbers.
  */
 export function startOf(shard: Shard, bucketCount: number, positions: ReadonlyMap<number, string>): string | undefined {
-  const inShard = Array.from({ length: bucketCount }, (_, bucket) => bucket).filter((bucket) => holdsHash(shard, hashOf(String(bucket))));
+  const inShard = Array.from({ length: bucketCount }, (_, bucket) => bucket).filter((bucket) =>
+    [hashKeyOf(bucket, bucketCount), hashOf(String(bucket))].some((hash) => holdsHash(shard, hash)),
+  );
   if (inShard.length === 0) return '';
   const { firstSequenceNumber, lastSequenceNumber } = shard;
   const open = inShard

@@ -1,4 +1,5 @@
 import { type KinesisClient, PutRecordsCommand, type PutRecordsResultEntry } from '@aws-sdk/client-kinesis';
+import { bucketOfPartitionKey, hashKeyOf } from '../../core/bucket.ts';
 import { type Backoff, type Wait, waitAfterAttempt } from '../backoff.ts';
 import { explainStreamFailure, isPassing } from './kinesis-errors.ts';
 import { listShards } from './kinesis-shards.ts';
@@ -11,6 +12,8 @@ export type OutgoingRecord = Pick<StoredRecord, 'sequenceNumber' | 'partitionKey
 export type KinesisWriterOptions = {
   readonly client: KinesisClient;
   readonly streamName: string;
+  /** As the consumer has it. */
+  readonly bucketCount: number;
   /** More than this waiting makes `write` wait. @default 64 MiB */
   readonly waitingBytesMax?: number;
   /** Waits between attempts. @default the clock's */
@@ -40,7 +43,7 @@ const backoff: Backoff = { baseMs: 100, maxMs: 5_000 };
 const learnShardsEveryMs = 30_000;
 
 /** The frames of one bucket that wait, in order. The first may be on its way. */
-type Lane = { readonly waiting: OutgoingRecord[]; isBusy: boolean; attempt: number };
+type Lane = { readonly waiting: OutgoingRecord[]; readonly hashKey: bigint; isBusy: boolean; attempt: number };
 
 /**
  * Puts frames into a stream so that those of one bucket lie there in their order, some perhaps twice: a call holds at most one frame of a
@@ -81,9 +84,7 @@ export class KinesisWriter {
   async write(records: readonly OutgoingRecord[], signal?: AbortSignal): Promise<void> {
     await this.#learnShards();
     for (const record of records) {
-      const lane = this.#lanes.get(record.partitionKey) ?? { waiting: [], isBusy: false, attempt: 0 };
-      this.#lanes.set(record.partitionKey, lane);
-      lane.waiting.push(record);
+      this.#laneOf(record.partitionKey).waiting.push(record);
       this.#waitingFrames++;
       this.#waitingBytes += bytesOf(record);
     }
@@ -122,6 +123,16 @@ export class KinesisWriter {
     clearTimeout(this.#paceTimer);
   }
 
+  #laneOf(partitionKey: string): Lane {
+    const known = this.#lanes.get(partitionKey);
+    if (known !== undefined) return known;
+    const { bucketCount } = this.#options;
+    const hashKey = hashKeyOf(bucketOfPartitionKey(partitionKey, bucketCount), bucketCount);
+    const lane: Lane = { waiting: [], hashKey, isBusy: false, attempt: 0 };
+    this.#lanes.set(partitionKey, lane);
+    return lane;
+  }
+
   #send(): void {
     clearTimeout(this.#paceTimer);
     while (this.#callsOpen < callsMax && !this.#isClosed && this.#failure === undefined) {
@@ -143,12 +154,12 @@ export class KinesisWriter {
     for (const [key, lane] of [...this.#lanes]) {
       const record = lane.waiting[0];
       if (record === undefined || lane.isBusy) continue;
-      const paceMs = this.#pace.waitMs(key, bytesOf(record), nowMs);
+      const paceMs = this.#pace.waitMs(lane.hashKey, bytesOf(record), nowMs);
       waitMs = Math.min(waitMs, paceMs);
       if (paceMs > 0) continue;
       bytes += bytesOf(record);
       if (call.length === callMax.records || bytes > callMax.bytes) break;
-      this.#pace.take(key, bytesOf(record), nowMs);
+      this.#pace.take(lane.hashKey, bytesOf(record), nowMs);
       lane.isBusy = true;
       this.#lanes.delete(key);
       this.#lanes.set(key, lane);
@@ -161,7 +172,7 @@ export class KinesisWriter {
     this.#callsOpen++;
     this.#calls++;
     try {
-      const failures = await this.#failuresOf(call.map(([, record]) => record));
+      const failures = await this.#failuresOf(call);
       for (const [i, [lane, record]] of call.entries()) {
         const failure = failures[i];
         if (failure === undefined) this.#markStored(lane, record);
@@ -177,15 +188,19 @@ export class KinesisWriter {
   }
 
   /** For each record why it is not stored, as far as is known; undefined for one that is. @throws when the service refuses the call */
-  async #failuresOf(records: readonly OutgoingRecord[]): Promise<(string | undefined)[]> {
+  async #failuresOf(call: readonly [Lane, OutgoingRecord][]): Promise<(string | undefined)[]> {
     const { client, streamName: StreamName } = this.#options;
-    const Records = records.map(({ partitionKey: PartitionKey, data: Data }) => ({ PartitionKey, Data }));
+    const Records = call.map(([{ hashKey }, { partitionKey: PartitionKey, data: Data }]) => ({
+      PartitionKey,
+      ExplicitHashKey: String(hashKey),
+      Data,
+    }));
     try {
       const { Records: results = [] } = await client.send(new PutRecordsCommand({ StreamName, Records }));
-      return records.map((_, i) => failureOfEntry(results[i]));
+      return call.map((_, i) => failureOfEntry(results[i]));
     } catch (error) {
       if (!isPassing(error)) throw error;
-      return records.map(() => (error as Error).name);
+      return call.map(() => (error as Error).name);
     }
   }
 

@@ -1,4 +1,4 @@
-import { hashOf, holdsHash, type Shard } from './kinesis-shards.ts';
+import { holdsHash, type Shard } from './kinesis-shards.ts';
 
 /**
  * What a shard takes in a second.
@@ -11,7 +11,7 @@ const burstMs = 1_000;
 /** Keeps a writer below what each shard takes, so that a long recording does not run into throttles all the way. */
 export class ShardPace {
   #shards: readonly Shard[] = [];
-  readonly #shardIdOfKey = new Map<string, string>();
+  readonly #shardIdOfKey = new Map<bigint, string>();
   /** When a shard has worked off all that it was given. */
   readonly #freeAtMs = new Map<string, number>();
 
@@ -22,25 +22,24 @@ export class ShardPace {
   }
 
   /** How long a record has to wait; 0 for not at all. */
-  waitMs(partitionKey: string, bytes: number, nowMs: number): number {
-    const freeAtMs = this.#freeAtMs.get(this.#shardIdOf(partitionKey)) ?? 0;
+  waitMs(hashKey: bigint, bytes: number, nowMs: number): number {
+    const freeAtMs = this.#freeAtMs.get(this.#shardIdOf(hashKey)) ?? 0;
     return Math.max(0, freeAtMs + costMs(bytes) - burstMs - nowMs);
   }
 
   /** Counts a record that goes out now. */
-  take(partitionKey: string, bytes: number, nowMs: number): void {
-    const shardId = this.#shardIdOf(partitionKey);
+  take(hashKey: bigint, bytes: number, nowMs: number): void {
+    const shardId = this.#shardIdOf(hashKey);
     if (shardId === '') return;
     this.#freeAtMs.set(shardId, Math.max(this.#freeAtMs.get(shardId) ?? 0, nowMs) + costMs(bytes));
   }
 
   /** '' while no shard is known. */
-  #shardIdOf(partitionKey: string): string {
-    const known = this.#shardIdOfKey.get(partitionKey);
+  #shardIdOf(hashKey: bigint): string {
+    const known = this.#shardIdOfKey.get(hashKey);
     if (known !== undefined) return known;
-    const hash = hashOf(partitionKey);
-    const shardId = this.#shards.find((shard) => holdsHash(shard, hash))?.shardId ?? '';
-    this.#shardIdOfKey.set(partitionKey, shardId);
+    const shardId = this.#shards.find((shard) => holdsHash(shard, hashKey))?.shardId ?? '';
+    this.#shardIdOfKey.set(hashKey, shardId);
     return shardId;
   }
 }

@@ -22,7 +22,7 @@ export function addFeed(program: Command, session: Session): void {
     .option('--stack <name>', 'the deployed stack whose output TapeStream names the stream', defaultStack)
     .option('--config <file>', 'the config that was deployed (default: tapeline.config.ts here, else the one that comes with Tapeline)')
     .option('--state <dir>', `the folder of the outgoing log (default: ${join(defaultStateFolder, 'feed', 'STREAM')})`)
-    .option('--flush-every <ms>', 'how long trades are gathered into a frame at most', '250')
+    .option('--flush-every <ms>', 'how long trades are gathered into a frame at most', '1000')
     .option('--symbols <list>', 'only these symbols, such as IBM,AAPL')
     .option('--from <time>', 'only trades from this time on, ISO 8601 or Unix ms')
     .option('--to <time>', 'only trades before this time')

@@ -1,5 +1,6 @@
 import { PutRecordCommand } from '@aws-sdk/client-kinesis';
 import { encodePacked } from '../../adapters/frames/packed.ts';
+import { hashKeyOf } from '../../core/bucket.ts';
 import type { Pipeline } from '../../core/pipeline.ts';
 import { Framer } from '../../core/framer.ts';
 import type { Signal } from '../../core/signal.ts';
@@ -27,10 +28,10 @@ export type LatencyOptions = {
 export async function measureLatency({ file, pipeline, deployed, fold, inbox }: LatencyOptions): Promise<Sample[]> {
   const startedMs = Date.now();
   const puts: { readonly putMs: number; readonly queuedMs: number }[] = [];
-  for (const { partitionKey, data } of await framesOf(file, pipeline)) {
+  for (const { partitionKey, hashKey, data } of await framesOf(file, pipeline)) {
     const putMs = Date.now();
     const { SequenceNumber = '' } = await deployed.kinesis.send(
-      new PutRecordCommand({ StreamName: deployed.output('TapeStream'), PartitionKey: partitionKey, Data: data }),
+      new PutRecordCommand({ StreamName: deployed.output('TapeStream'), PartitionKey: partitionKey, ExplicitHashKey: hashKey, Data: data }),
     );
     const signals = fold.fold({ partitionKey, data, sequenceNumber: SequenceNumber, arrivalTimeMs: putMs });
     if (signals.length > 0 && puts.length < samplesMax) puts.push({ putMs, queuedMs: await lastQueuedMs(inbox, signals) });
@@ -66,14 +67,20 @@ export function latencyReport(samples: readonly Sample[]): string {
   return [`${`${samples.length} records with signals`.padEnd(26)}      p50      p99   share`, ...rows].join('\n');
 }
 
-async function framesOf(path: string, { bucketCount, aheadMaxMs }: Pipeline): Promise<{ partitionKey: string; data: Uint8Array }[]> {
-  const frames: { partitionKey: string; data: Uint8Array }[] = [];
+async function framesOf(
+  path: string,
+  { bucketCount, aheadMaxMs }: Pipeline,
+): Promise<{ partitionKey: string; hashKey: string; data: Uint8Array }[]> {
+  const frames: { partitionKey: string; hashKey: string; data: Uint8Array }[] = [];
   const framer = new Framer({
     bucketCount,
     aheadMaxMs,
     outOfOrdernessMs: 0,
     producerId: 'latency',
-    emit: (frame) => frames.push({ partitionKey: String(frame.bucket), data: encodePacked(frame) }),
+    emit: (frame) => {
+      const hashKey = String(hashKeyOf(frame.bucket, bucketCount));
+      frames.push({ partitionKey: String(frame.bucket), hashKey, data: encodePacked(frame) });
+    },
   });
   const source = await openFileSource({ feed: 'ndjson', path });
   while (await source.next()) {

@@ -5,7 +5,7 @@ import { DeleteStreamCommand, ListShardsCommand, PutRecordCommand, SplitShardCom
 import { afterAll, describe, expect, inject, it } from 'vitest';
 import type { Checkpoint } from '../../adapters/stores/checkpoints.ts';
 import { packState, unpackState } from '../../adapters/stores/state-bytes.ts';
-import { bucketOf } from '../../core/bucket.ts';
+import { bucketOf, hashKeyOf } from '../../core/bucket.ts';
 import { isAfter } from '../../core/consume.ts';
 import type { Quarantined } from '../../core/reasons.ts';
 import type { ConsumeEvent } from '../../lambdas/consume-kinesis.ts';
@@ -206,8 +206,9 @@ describe('the unchanged CDK app on LocalStack gives what a replay gives', () => 
   });
 
   async function put(partitionKey: string, data: Uint8Array): Promise<string> {
+    const ExplicitHashKey = String(hashKeyOf(Number(partitionKey), trial.pipeline.bucketCount));
     const { SequenceNumber = '' } = await trial.deployed.kinesis.send(
-      new PutRecordCommand({ StreamName: trial.streamName, PartitionKey: partitionKey, Data: data }),
+      new PutRecordCommand({ StreamName: trial.streamName, PartitionKey: partitionKey, ExplicitHashKey, Data: data }),
     );
     return SequenceNumber;
   }

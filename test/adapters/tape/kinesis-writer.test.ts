@@ -1,7 +1,10 @@
 import { type KinesisClient, PutRecordsCommand, type PutRecordsRequestEntry } from '@aws-sdk/client-kinesis';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { hashKeyOf } from '../../../core/bucket.ts';
 import { KinesisWriter, type OutgoingRecord } from '../../../adapters/tape/kinesis-writer.ts';
+
+const bucketCount = 2_000;
 
 /** A service whose answers wait until they are let go. */
 class HeldKinesis {
@@ -36,7 +39,12 @@ describe('calls', () => {
     await fc.assert(
       fc.asyncProperty(frames, async (frames) => {
         const held = new HeldKinesis();
-        const writer = new KinesisWriter({ client: held.client, streamName: 'tape', waitingBytesMax: Number.POSITIVE_INFINITY });
+        const writer = new KinesisWriter({
+          client: held.client,
+          streamName: 'tape',
+          bucketCount,
+          waitingBytesMax: Number.POSITIVE_INFINITY,
+        });
         const records = frames.map(([bucket, bytes], i) => recordOf(i, bucket, bytes));
         await writer.write(records);
         while (writer.now.waitingFrames > 0) {
@@ -58,9 +66,21 @@ describe('calls', () => {
     );
   });
 
+  it('say where each bucket lies, so that the shards share them evenly', async () => {
+    const held = new HeldKinesis();
+    await new KinesisWriter({ client: held.client, streamName: 'tape', bucketCount: 16 }).write(
+      range(16).map((bucket) => recordOf(bucket, bucket, 10)),
+    );
+    const [call = []] = held.calls;
+    expect(call.map(({ ExplicitHashKey }) => ExplicitHashKey)).toEqual(range(16).map((bucket) => String(hashKeyOf(bucket, 16))));
+    expect(call.map(({ PartitionKey }) => PartitionKey)).toEqual(range(16).map(String));
+  });
+
   it('take many buckets at once', async () => {
     const held = new HeldKinesis();
-    await new KinesisWriter({ client: held.client, streamName: 'tape' }).write(Array.from({ length: 1_200 }, (_, i) => recordOf(i, i, 10)));
+    await new KinesisWriter({ client: held.client, streamName: 'tape', bucketCount }).write(
+      Array.from({ length: 1_200 }, (_, i) => recordOf(i, i, 10)),
+    );
     expect(held.calls.map((call) => call.length)).toEqual([500, 500, 200]);
   });
 });
@@ -68,7 +88,7 @@ describe('calls', () => {
 describe('back-pressure', () => {
   it('lets a feed go on when enough was stored, or when it is interrupted', async () => {
     const held = new HeldKinesis();
-    const writer = new KinesisWriter({ client: held.client, streamName: 'tape', waitingBytesMax: 2_500 });
+    const writer = new KinesisWriter({ client: held.client, streamName: 'tape', bucketCount, waitingBytesMax: 2_500 });
     await writer.write([recordOf(1, 0, 1_000), recordOf(2, 0, 1_000)]);
     let hasReturned = false;
     const writing = writer.write([recordOf(3, 1, 1_000)]).then(() => {
@@ -95,6 +115,10 @@ describe('back-pressure', () => {
 
 function recordOf(i: number, bucket: number, bytes: number): OutgoingRecord {
   return { sequenceNumber: String(i), partitionKey: String(bucket), arrivalTimeMs: i, data: new Uint8Array(bytes) };
+}
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
 }
 
 function settled(): Promise<void> {

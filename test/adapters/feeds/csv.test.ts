@@ -5,6 +5,7 @@ import { cellsOf } from '../../../adapters/feeds/csv-row.ts';
 import { ndjson } from '../../../adapters/feeds/ndjson.ts';
 import fc from 'fast-check';
 import { read } from './reading.ts';
+import { tries } from '../../tries.ts';
 
 const header = 'symbol,eventTimeMs,price,size,tradeId,conditions';
 const trade = { symbol: 'IBM', eventTimeMs: 1_381_152_600_123, price: 181.85, size: 100 };
@@ -64,7 +65,7 @@ it('reads rows as it reads the same fields of JSON lines', () => {
       expect(row.trades).toEqual(line.trades);
       expect(row.rejected.map(({ reason }) => reason)).toEqual(line.rejected.map(({ reason }) => reason));
     }),
-    { numRuns: 3_000 },
+    { numRuns: tries(3_000) },
   );
 });
 

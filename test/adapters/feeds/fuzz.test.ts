@@ -6,9 +6,9 @@ import { tradeOfJsonLine } from '../../../adapters/feeds/ndjson-line.ts';
 import { schwab } from '../../../adapters/feeds/schwab.ts';
 import { TradeBatch } from '../../../core/trade.ts';
 import { bytesOf } from './reading.ts';
+import { tries } from '../../tries.ts';
 
-/** Lines to feed: 300,000, or a million and more with `TAPELINE_FUZZ=1000000`. */
-const lineCount = Number(process.env.TAPELINE_FUZZ ?? 300_000);
+const lineCount = tries(1_000_000, { part: 1 / 10 });
 const seed = Number(process.env.TAPELINE_FUZZ_SEED ?? 20_261_123);
 const round = 50;
 

@@ -6,6 +6,7 @@ import { ndjson } from '../../../adapters/feeds/ndjson.ts';
 import { schwab } from '../../../adapters/feeds/schwab.ts';
 import { csvHeader, csvRow, inputOf, ndjsonLine, schwabMessage } from './lines-of-input.ts';
 import { joined, read } from './reading.ts';
+import { tries } from '../../tries.ts';
 
 const feeds: readonly { readonly format: FeedFormat; readonly input: fc.Arbitrary<Uint8Array> }[] = [
   { format: ndjson, input: inputOf(ndjsonLine) },
@@ -21,7 +22,7 @@ describe.each(feeds)('the $format.name feed', ({ format, input }) => {
       fc.property(input, cuts, (bytes, at) => {
         expect(read(format, bytes, at)).toEqual(read(format, bytes));
       }),
-      { numRuns: 400 },
+      { numRuns: tries(400) },
     );
   });
 
@@ -39,7 +40,7 @@ describe.each(feeds)('the $format.name feed', ({ format, input }) => {
       fc.property(input, cuts, fc.nat(13), (bytes, at, resumeAt) => {
         expect(read(format, bytes, at, resumeAt)).toEqual(read(format, bytes));
       }),
-      { numRuns: 400 },
+      { numRuns: tries(400) },
     );
   });
 
@@ -81,7 +82,7 @@ it.each(feeds.slice(0, 2))('every line of $format.name is a trade, rejected or b
       expect(counts.lines).toBe(lines);
       expect(trades.length + rejected.length + (counts.blankLines as number) + headers).toBe(lines);
     }),
-    { numRuns: 400 },
+    { numRuns: tries(400) },
   );
 });
 
@@ -95,6 +96,6 @@ it('every line of schwab is a message, rejected as a whole or blank', () => {
       expect((counts.messages as number) + whole.length + (counts.blankLines as number)).toBe(counts.lines);
       expect(counts.trades).toBe(trades.length);
     }),
-    { numRuns: 400 },
+    { numRuns: tries(400) },
   );
 });

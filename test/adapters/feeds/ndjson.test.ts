@@ -7,6 +7,7 @@ import type { Trade } from '../../../core/trade.ts';
 import { TradeBatch } from '../../../core/trade.ts';
 import { ndjsonLine } from './lines-of-input.ts';
 import { bytesOf, read } from './reading.ts';
+import { tries } from '../../tries.ts';
 
 const good = '{"symbol":"IBM","eventTimeMs":1381152600123,"price":181.85,"size":100,"tradeId":"17","conditions":["@","F"]}';
 
@@ -45,7 +46,7 @@ describe('the scanner', () => {
       fc.property(line, (text) => {
         expect(readLine(text)).toEqual(readLineCarefully(text));
       }),
-      { numRuns: 20_000 },
+      { numRuns: tries(20_000) },
     );
   });
 
@@ -57,7 +58,7 @@ describe('the scanner', () => {
         expect(trades).toEqual(careful.filter((trade) => typeof trade !== 'string'));
         expect(rejected.map(({ reason }) => reason)).toEqual(careful.filter((reason) => typeof reason === 'string' && reason !== 'blank'));
       }),
-      { numRuns: 1_000 },
+      { numRuns: tries(1_000) },
     );
   });
 
@@ -74,7 +75,7 @@ describe('the scanner', () => {
         const codes = (object.conditions ?? []) as string[];
         expect(trade.conditions ?? []).toEqual(codes.filter((code) => code !== ''));
       }),
-      { numRuns: 10_000 },
+      { numRuns: tries(10_000) },
     );
   });
 
@@ -88,7 +89,7 @@ describe('the scanner', () => {
           size: Number(price),
         });
       }),
-      { numRuns: 20_000 },
+      { numRuns: tries(20_000) },
     );
   });
 });

@@ -8,8 +8,9 @@ import { advance } from '../../../core/consume.ts';
 import { pipelineWith } from '../../core/support/pipelines.ts';
 import { randomOf } from '../../core/support/stream.ts';
 import { packed, startMs } from './reading.ts';
+import { tries } from '../../tries.ts';
 
-const inputs = process.env['TAPELINE_FUZZ'] === undefined ? 100_000 : 1_000_000;
+const inputs = tries(1_000_000, { part: 1 / 10 });
 const neighbour = packed([{ symbol: 'GOOD', eventTimeMs: startMs, price: 1, size: 1 }]);
 
 setFlagsFromString('--expose-gc');

@@ -6,6 +6,7 @@ import { type Frame, heartbeatIndex } from '../../../core/frame.ts';
 import type { FrameReason, LineReason } from '../../../core/reasons.ts';
 import { eventTimeMaxMs, type Trade } from '../../../core/trade.ts';
 import { entriesOf, frameOf, packed, readRecord, startMs } from './reading.ts';
+import { tries } from '../../tries.ts';
 
 const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 });
 const amount = fc.double({ min: Number.MIN_VALUE, noNaN: true, noDefaultInfinity: true });
@@ -117,7 +118,7 @@ describe('a packed frame', () => {
           expect(readRecord(bytes)).toMatchObject({ rejected: [], trades: entriesOf(frame) });
         }
       }),
-      { numRuns: 60 },
+      { numRuns: tries(60) },
     );
   });
 

@@ -7,6 +7,7 @@ import { openDuckDbHistory } from '../../../adapters/history/duckdb.ts';
 import { SqliteTape } from '../../../adapters/tape/sqlite-tape.ts';
 import type { Trade } from '../../../core/trade.ts';
 import { markets, tapeOf } from '../../core/support/market.ts';
+import { tries } from '../../tries.ts';
 
 const bucketCount = 3;
 let root = '';
@@ -27,7 +28,7 @@ describe('the table of trades on a laptop', () => {
         expect(counts?.slice(0, 2)).toEqual([trades.length, trades.length]);
         tape.close();
       }),
-      { numRuns: 15 },
+      { numRuns: tries(15) },
     );
   });
 

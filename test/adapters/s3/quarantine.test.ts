@@ -9,6 +9,7 @@ import { S3RefusedRows } from '../../../adapters/s3/refused-rows.ts';
 import { S3RefusedSignals } from '../../../adapters/s3/refused-signals.ts';
 import type { Quarantined } from '../../../core/reasons.ts';
 import { eventOf } from '../bus/signals.ts';
+import { tries } from '../../tries.ts';
 
 type Put = { readonly method: string; readonly path: string; readonly authorization: string; readonly body: string };
 
@@ -70,7 +71,7 @@ describe('a quarantine on S3', () => {
         }
         expect(objects).toEqual(whole);
       }),
-      { numRuns: 20 },
+      { numRuns: tries(20) },
     );
   });
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { CheckpointStore, Commit, OutboxItem } from '../../../adapters/stores/checkpoints.ts';
 import { CheckpointConflict } from '../../../adapters/stores/errors.ts';
 import type { Signal } from '../../../core/signal.ts';
+import { tries } from '../../tries.ts';
 
 /** A store just made, empty. `reopen` is the same store as another process finds it; stores that end with theirs have none. */
 export type OpenStore = {
@@ -34,7 +35,7 @@ export function checkpointStoreContract(name: string, open: () => Promise<OpenSt
             }
           });
         }),
-        { numRuns: 30 },
+        { numRuns: tries(30) },
       );
     });
 

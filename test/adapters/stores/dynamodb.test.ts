@@ -10,6 +10,7 @@ import { clientOf, makeTable } from '../../aws/table.ts';
 import { S3States } from '../../../adapters/s3/states.ts';
 import { FakeS3 } from '../s3/fake-s3.ts';
 import { checkpointStoreContract } from './contract.ts';
+import { tries } from '../../tries.ts';
 
 const local = await startDynamoDbLocal();
 const tableName = 'tapeline';
@@ -68,7 +69,7 @@ describe.skipIf(local.kind === 'missing')('DynamoDB', () => {
           const isInObject = areInObjects[version - 1] && last.length > 2 * kb;
           expect(await sortKeysOf('bucket', generation)).toHaveLength(isInObject ? 1 : Math.max(1, Math.ceil(last.length / (380 * kb))));
         }),
-        { numRuns: 15 },
+        { numRuns: tries(15) },
       );
     });
 
@@ -180,7 +181,7 @@ describe.skipIf(local.kind === 'missing')('DynamoDB', () => {
         expect(checkpoints.map(digested)).toEqual([digested({ bucket: 0, version, sequenceNumber: `${version}`, state: last })]);
         expect(await sortKeysOf('bucket', generation)).toHaveLength(Math.max(1, Math.ceil(last.length / (380 * kb))));
       }),
-      { numRuns: 12 },
+      { numRuns: tries(15) },
     );
   });
 

@@ -3,13 +3,13 @@ import { type BarSink, BarTable } from './bar-table.ts';
 import { IdSet } from './id-set.ts';
 import type { Pipeline } from './pipeline.ts';
 import { type Quarantined, type QuarantineReason, quarantineReasons, signalGuards } from './reasons.ts';
-import type { Signal } from './signal.ts';
+import { bySignalOrder, type LinkedSignal, type Signal } from './signal.ts';
 import type { ClosedBar, StrategyOutput } from './strategy.ts';
 
 /** What came out of folding some records, in the order it came out. */
 export type Outcome = {
   readonly bars: BarBatch;
-  readonly signals: Signal[];
+  readonly signals: LinkedSignal[];
   readonly late: LateTrade[];
   readonly quarantined: Quarantined[];
 };
@@ -153,7 +153,7 @@ function makeSink(state: BucketState): BarSink {
     closed.notional = notional;
     closed.tradeCount = tradeCount;
     strategies.onBar(state.tables.indexOf(table), closed, state.strategySlots, symbol * strategies.slotsPerSymbol, output);
-    if (output.signals.length > 0) takeSignals(state, output.signals);
+    if (output.signals.length > 0) takeSignals(state, output);
     for (const fault of output.faults.splice(0)) {
       state.quarantine(
         // One record can close many windows: with the record's position alone, all its faults would be one.
@@ -165,9 +165,12 @@ function makeSink(state: BucketState): BarSink {
   };
 }
 
-function takeSignals(state: BucketState, signals: Signal[]): void {
+/** Each signal of the bar names the one before it; of several strategies' on one bar, in the order in which a symbol's signals go. */
+function takeSignals(state: BucketState, { signals, previousId }: StrategyOutput): void {
+  const inOrder = signals.toSorted(bySignalOrder);
   for (const signal of signals) {
-    state.outcome.signals.push(signal);
+    const before = inOrder[inOrder.indexOf(signal) - 1]?.signalId ?? previousId;
+    state.outcome.signals.push(before === undefined ? signal : { ...signal, previousId: before });
     if (signal.side === 'buy') state.counts.buys++;
     else state.counts.sells++;
   }

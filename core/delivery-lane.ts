@@ -24,8 +24,3 @@ export function deliveryIdOf([first, ...rest]: readonly Signal[]): string {
   const { signalId } = first as Signal;
   return rest.length === 0 ? signalId : `${signalId}_and_${rest.length}`;
 }
-
-/** The order within a lane: by the end of the window, so that it is the same however the signals came. */
-export function bySignalOrder(a: Signal, b: Signal): number {
-  return a.windowEndMs - b.windowEndMs || (a.signalId < b.signalId ? -1 : Number(a.signalId > b.signalId));
-}

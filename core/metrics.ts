@@ -39,6 +39,8 @@ export const deliverMetrics = {
   /** Endpoints that were disabled just now. */
   endpointsDisabled: 'Count',
   badMessages: 'Count',
+  /** Signals that went without the one before them of their symbol, after waiting for it. */
+  gaps: 'Count',
 } as const;
 
 export const historyMetrics = {

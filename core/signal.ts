@@ -18,3 +18,22 @@ export type Signal = {
   readonly confidence: number;
   readonly reasons: readonly string[];
 };
+
+/** A signal as it is raised: it names the one before it of its symbol, so that whoever gets them in another order can see it. */
+export type LinkedSignal = Signal & {
+  /** The `signalId` of the symbol's last signal before this one, of whatever strategy; absent when this is the first. */
+  readonly previousId?: string;
+};
+
+/** The signal alone, as it is written and compared. */
+export function withoutLink({ previousId: _, ...signal }: LinkedSignal): Signal {
+  return signal;
+}
+
+/** The order of a symbol's signals: by the end of the window, then by id, so that it is the same however they came. */
+export function bySignalOrder(a: SignalPlace, b: SignalPlace): number {
+  return a.windowEndMs - b.windowEndMs || (a.signalId < b.signalId ? -1 : Number(a.signalId > b.signalId));
+}
+
+/** Where a signal is among those of its symbol. */
+export type SignalPlace = Pick<Signal, 'windowEndMs' | 'signalId'>;

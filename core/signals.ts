@@ -113,6 +113,11 @@ export class SignalMachine {
     return isEntry ? 'enter' : 'exit';
   }
 
+  /** The end of the window of the last signal; NaN before the first. */
+  lastSignalMs(slots: Float64Array, base: number): EpochMs {
+    return slots[base + this.#slot + slot.lastSignalMs] as number;
+  }
+
   #signalsToday(slots: Float64Array, at: number, windowStartMs: EpochMs): number {
     return slots[at + slot.sessionDay] === this.#calendar.sessionDayOf(windowStartMs) ? (slots[at + slot.signalsThatDay] as number) : 0;
   }

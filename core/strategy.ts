@@ -15,7 +15,7 @@ import { vwapSession } from './indicators/vwap-session.ts';
 import { zScore } from './indicators/z-score.ts';
 import { intervalText, parseInterval } from './interval.ts';
 import type { StrategyReason } from './reasons.ts';
-import type { Side, Signal } from './signal.ts';
+import { bySignalOrder, type Side, type Signal } from './signal.ts';
 import { signalIdOf } from './signal-id.ts';
 import { type GuardOptions, type Guards, guardsOf, passed, SignalMachine, signalStateAtFirst } from './signals.ts';
 import type { EpochMs } from './trade.ts';
@@ -125,6 +125,8 @@ export type StrategyFault = {
 
 export type StrategyOutput = {
   readonly signals: Signal[];
+  /** The id of the symbol's last signal before the first of `signals`; undefined when there was none. */
+  previousId?: string | undefined;
   /** Decisions that a guard stopped, by index in `signalGuards`. */
   readonly suppressed: Float64Array;
   /** One for each (strategy, symbol) that is switched off from here on. */
@@ -152,8 +154,15 @@ export function compileStrategies(
   strategies: readonly Strategy[],
   options: { readonly windowSizesMs: readonly number[]; readonly calendar: Calendar; readonly generation: string },
 ): CompiledStrategies {
-  const shared: Shared = { ...options, layout: new SlotLayout(), cursor: { slots: new Float64Array(0), base: 0 }, barRows: [] };
+  const shared: Shared = {
+    ...options,
+    layout: new SlotLayout(),
+    cursor: { slots: new Float64Array(0), base: 0 },
+    barRows: [],
+    compiled: [],
+  };
   const compiled = strategies.map((strategy) => compile(strategy, strategies, shared));
+  shared.compiled.push(...compiled);
   const initialValues = shared.layout.initialValues();
   return {
     names: strategies.map(({ name }) => name),
@@ -182,6 +191,7 @@ type Shared = {
   readonly cursor: Cursor;
   /** By interval, for those that a strategy looks at. */
   readonly barRows: (BarRow | undefined)[];
+  readonly compiled: Compiled[];
 };
 
 type Compiled = {
@@ -272,6 +282,7 @@ function decide(compiled: Compiled, shared: Shared, bar: ClosedBar, slots: Float
     out.suppressed[guardIndex] = (out.suppressed[guardIndex] as number) + 1;
     return;
   }
+  if (out.signals.length === 0) out.previousId = lastSignalIdOf(shared, slots, base, bar.symbol);
   out.signals.push(raise(strategy, machine, decision, shared, bar, slots, base));
 }
 
@@ -313,13 +324,13 @@ function raise(
   { name }: Strategy,
   machine: SignalMachine,
   { side, confidence, reasons }: Exclude<Decision, { side: 'hold' }>,
-  { generation, windowSizesMs }: Shared,
+  shared: Shared,
   { symbol, windowStartMs, windowEndMs, close }: ClosedBar,
   slots: Float64Array,
   base: number,
 ): Signal {
   return {
-    signalId: signalIdOf({ generation, strategy: name, symbol, interval: intervalText(windowSizesMs[0] as number), windowStartMs }),
+    signalId: idOf(name, shared, symbol, windowStartMs),
     symbol,
     strategy: name,
     side,
@@ -330,6 +341,21 @@ function raise(
     confidence,
     reasons: typeof reasons === 'string' ? [reasons] : [...reasons],
   };
+}
+
+/** Nothing is remembered for it: what the guards know of each strategy's last signal is enough to name it. */
+function lastSignalIdOf(shared: Shared, slots: Float64Array, base: number, symbol: string): string | undefined {
+  const windowSizeMs = shared.windowSizesMs[0] as number;
+  const places = shared.compiled.flatMap(({ strategy, machine }) => {
+    const windowEndMs = machine.lastSignalMs(slots, base);
+    if (Number.isNaN(windowEndMs)) return [];
+    return { windowEndMs, signalId: idOf(strategy.name, shared, symbol, windowEndMs - windowSizeMs) };
+  });
+  return places.toSorted(bySignalOrder).at(-1)?.signalId;
+}
+
+function idOf(strategy: string, { generation, windowSizesMs }: Shared, symbol: string, windowStartMs: EpochMs): string {
+  return signalIdOf({ generation, strategy, symbol, interval: intervalText(windowSizesMs[0] as number), windowStartMs });
 }
 
 function switchOff(

@@ -12,7 +12,7 @@ import {
   Stats,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
-import type { Watched } from './watched.ts';
+import type { Watched, WatchedHistory } from './watched.ts';
 import type { Webhooks } from './webhooks.ts';
 
 export type PipelineDashboardProps = { readonly dashboardName: string; readonly watched: Watched; readonly alarms: readonly Alarm[] };
@@ -64,6 +64,7 @@ function graphsOf(watched: Watched): Graph[] {
         signals.metricErrors({ period, label: 'publish errors' }),
         signals.metricThrottles({ period, label: 'publish throttles' }),
         tape.metricWriteThrottled({ period, label: 'tape throttles' }),
+        ...[history?.metricErrors({ period, label: 'history errors' })].filter((metric) => metric !== undefined),
       ],
     },
     {
@@ -90,16 +91,24 @@ function graphsOf(watched: Watched): Graph[] {
     },
     {
       title: 'Checkpoints',
-      left: [counted('checkpoints'), counted('writeUnits'), counted('checkpointConflicts')],
+      left: [consumer.metricWriteUnits({ period, label: 'write units' }), counted('checkpointConflicts')],
       right: [counted('stateBytes')],
     },
     ...(webhooks ? [{ title: 'Deliveries', left: deliveriesOf(webhooks) }] : []),
-    ...(history ? [{ title: 'Bars wait for the history, s', left: [history.metricDeliveryAgeSec({ period, label: 'oldest bar' })] }] : []),
+    ...(history ? historyOf(history) : []),
+  ];
+}
+
+function historyOf(history: WatchedHistory): Graph[] {
+  const aside = Object.entries(history.metricsSetAside({ period })).map(([label, metric]) => metric.with({ label }));
+  return [
+    { title: 'Wait for the history, s', left: [history.metricDeliveryAgeSec({ period, label: 'oldest bar or trade' })] },
+    { title: 'Set aside by the history', left: aside },
   ];
 }
 
 function deliveriesOf(webhooks: Webhooks): IMetric[] {
-  const names = ['delivered', 'attemptsFailed', 'deadLetters', 'endpointsDisabled', 'badMessages'] as const;
+  const names = ['delivered', 'attemptsFailed', 'deadLetters', 'endpointsDisabled', 'badMessages', 'gaps'] as const;
   const own = names.map((name) => webhooks.metric(name, { period, label: name }));
   return [...own, webhooks.metricUndelivered({ period, label: 'undelivered' }), webhooks.metricErrors({ period, label: 'errors' })];
 }

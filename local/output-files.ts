@@ -1,6 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import type { Outcome } from '../core/bucket-state.ts';
 import type { Quarantined } from '../core/reasons.ts';
+import { withoutLink } from '../core/signal.ts';
 
 export type OutputFileOptions = { readonly bars?: string; readonly signals?: string; readonly late?: string; readonly quarantine?: string };
 
@@ -18,7 +19,7 @@ export class OutputFiles {
   write({ bars, signals, late, quarantined }: Outcome): void {
     const { bars: barFile, signals: signalFile, late: lateFile } = this.#files;
     if (barFile !== undefined) for (const bar of bars) barFile.write(bar);
-    if (signalFile !== undefined) for (const signal of signals) signalFile.write(signal);
+    if (signalFile !== undefined) for (const signal of signals) signalFile.write(withoutLink(signal));
     if (lateFile !== undefined) for (const trade of late) lateFile.write(trade);
     this.writeQuarantined(quarantined);
   }

@@ -6,6 +6,7 @@ import type { Frame } from '../core/frame.ts';
 import { Framer } from '../core/framer.ts';
 import type { Pipeline } from '../core/pipeline.ts';
 import type { Quarantined } from '../core/reasons.ts';
+import { withoutLink } from '../core/signal.ts';
 import { TradeBatch } from '../core/trade.ts';
 import { FinalTable } from './final-table.ts';
 import { filterFrame, filterTrades, type TradeFilter } from './filter.ts';
@@ -44,7 +45,7 @@ export async function replay(options: ReplayOptions): Promise<Summary> {
       outputs.write(outcome);
       if (table !== undefined) {
         for (const bar of outcome.bars) table.addBar(bar);
-        for (const signal of outcome.signals) table.addSignal(signal);
+        for (const signal of outcome.signals) table.addSignal(withoutLink(signal));
       }
       fold.takeOutcome();
     };

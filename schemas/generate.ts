@@ -31,6 +31,12 @@ function eventSchemaOf(signal: JsonSchema): JsonSchema {
     time: { description: "The end of the bar's window; absent for a year that has not four digits.", type: 'string', format: 'date-time' },
     subject: { description: 'The symbol.', type: 'string', minLength: 1 },
     interval: { description: 'Of the bar that was decided on, such as 1m: for subscribers to filter on.', type: 'string', minLength: 1 },
+    previousid: {
+      description:
+        "The id of the symbol's signal before this one, whether or not it was for you; absent when this is its first, and where a way out keeps the order by itself.",
+      type: 'string',
+      pattern: '^[A-Za-z0-9_~-]+$',
+    },
     datacontenttype: { const: 'application/json' },
     dataschema: { const: $id },
     data: { $ref: $id },
@@ -41,7 +47,7 @@ function eventSchemaOf(signal: JsonSchema): JsonSchema {
     title: 'SignalEvent',
     description: 'What leaves Tapeline for a signal, by whatever way: a CloudEvent 1.0 in its JSON format.',
     type: 'object',
-    required: Object.keys(properties).filter((name) => name !== 'time'),
+    required: Object.keys(properties).filter((name) => name !== 'time' && name !== 'previousid'),
     properties,
     examples: [
       {

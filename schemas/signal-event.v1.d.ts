@@ -35,6 +35,8 @@ export type SignalEvent = {
   readonly subject: string;
   /** Of the bar that was decided on, such as 1m: for subscribers to filter on. */
   readonly interval: string;
+  /** The id of the symbol's signal before this one, whether or not it was for you; absent when this is its first, and where a way out keeps the order by itself. */
+  readonly previousid?: string;
   readonly datacontenttype: 'application/json';
   readonly dataschema: 'urn:tapeline:schema:signal.v1';
   readonly data: Signal;

@@ -1,6 +1,6 @@
-import type { Signal } from '../../core/signal.ts';
+import type { LinkedSignal } from '../../core/signal.ts';
 
-export type ParsedSignals = { readonly ok: true; readonly signals: Signal[] } | { readonly ok: false; readonly reason: string };
+export type ParsedSignals = { readonly ok: true; readonly signals: LinkedSignal[] } | { readonly ok: false; readonly reason: string };
 
 /** Reads a JSON array of signals, as the outbox holds it. What passes here passes the published schema. */
 export function parseSignals(json: string): ParsedSignals {
@@ -15,20 +15,32 @@ export function parseSignals(json: string): ParsedSignals {
     const field = wrongField(signal);
     if (field !== undefined) return { ok: false, reason: `signal ${i} is wrong in "${field}"` };
   }
-  return { ok: true, signals: value as Signal[] };
+  return { ok: true, signals: value as LinkedSignal[] };
+}
+
+/** Reads a signal's CloudEvent, as the bus brings it. */
+export function parseSignalEvent(json: string): ParsedSignals {
+  try {
+    const { data, previousid } = JSON.parse(json) as { data?: object; previousid?: unknown };
+    return parseSignals(JSON.stringify([{ ...data, previousId: previousid }]));
+  } catch (error) {
+    return { ok: false, reason: `it is not a CloudEvent in JSON (${(error as Error).message})` };
+  }
 }
 
 type Check = (value: unknown) => boolean;
 
 const isText: Check = (value) => typeof value === 'string' && value !== '';
 const isTime: Check = (value) => Number.isSafeInteger(value);
+const isId: Check = (value) => typeof value === 'string' && /^[A-Za-z0-9_~-]+$/.test(value);
 const isOneOf =
   (...values: unknown[]): Check =>
   (value) =>
     values.includes(value);
 
-const checks: Readonly<Record<keyof Signal, Check>> = {
-  signalId: (value) => typeof value === 'string' && /^[A-Za-z0-9_~-]+$/.test(value),
+const checks: Readonly<Record<keyof LinkedSignal, Check>> = {
+  signalId: isId,
+  previousId: (value) => value === undefined || isId(value),
   symbol: isText,
   strategy: isText,
   side: isOneOf('buy', 'sell'),

@@ -1,5 +1,5 @@
 import { intervalText } from '../../core/interval.ts';
-import type { Signal } from '../../core/signal.ts';
+import { type LinkedSignal, type Signal, withoutLink } from '../../core/signal.ts';
 
 export const signalEventType = 'tapeline.signal.v1';
 /** The `$id` of `schemas/signal.v1.json`, which says what `data` holds. */
@@ -20,12 +20,15 @@ export type SignalEvent = {
   readonly subject: string;
   /** Of the bar that was decided on, such as `1m`: for subscribers to filter on. */
   readonly interval: string;
+  /** The id of the symbol's signal before this one; absent when this is its first. */
+  readonly previousid?: string;
   readonly datacontenttype: 'application/json';
   readonly dataschema: typeof signalSchemaId;
   readonly data: Signal;
 };
 
-export function signalEventOf(signal: Signal, { source }: { readonly source: string }): SignalEvent {
+export function signalEventOf(signal: LinkedSignal, { source }: { readonly source: string }): SignalEvent {
+  const { previousId } = signal;
   const end = new Date(signal.windowEndMs);
   const time = Number.isNaN(end.getTime()) ? '' : end.toISOString();
   return {
@@ -36,8 +39,9 @@ export function signalEventOf(signal: Signal, { source }: { readonly source: str
     ...(/^\d{4}-/.test(time) && { time }),
     subject: signal.symbol,
     interval: intervalText(signal.windowEndMs - signal.windowStartMs),
+    ...(previousId !== undefined && { previousid: previousId }),
     datacontenttype: 'application/json',
     dataschema: signalSchemaId,
-    data: signal,
+    data: withoutLink(signal),
   };
 }

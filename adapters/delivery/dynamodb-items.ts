@@ -11,6 +11,7 @@ import type { DeadLetter, WaitingLane } from './store.ts';
  *     known#<endpoint>           <signalId>          fate, expiresAtSec
  *     dead#<endpoint>            <time>#<delivery>   lane, deliveryId, signals, attempts, reason, diedAtMs, expiresAtSec
  *     endpoints                  <endpoint>          state, version
+ *     order                      <symbol>            order, version, expiresAtSec; with something early: dueAtMs
  *
  * A lane is there only while something waits in it. To claim it is to put off its time to the end of the lease.
  */
@@ -21,6 +22,7 @@ export const pendingPartition = (endpoint: string, lane: string) => `pending#${e
 export const knownPartition = (endpoint: string) => `known#${endpoint}`;
 export const deadPartition = (endpoint: string) => `dead#${endpoint}`;
 export const endpointsPartition = 'endpoints';
+export const orderPartition = 'order';
 
 export function key(pk: string, sk: string): Item {
   return { pk: { S: pk }, sk: { S: sk } };
@@ -90,6 +92,11 @@ export function text(value: string): AttributeValue {
 
 export function number(value: number): AttributeValue {
   return { N: String(Math.ceil(value)) };
+}
+
+/** For the time to live. */
+export function secondsOf(timeMs: number): AttributeValue.NMember {
+  return { N: String(Math.ceil(timeMs / 1000)) };
 }
 
 export function textOf(item: Item, name: string): string {

@@ -3,10 +3,6 @@ import {
   type CancellationReason,
   ConditionalCheckFailedException,
   DynamoDBClient,
-  GetItemCommand,
-  paginateQuery,
-  PutItemCommand,
-  type QueryCommandInput,
   TransactionCanceledException,
   type TransactWriteItem,
   TransactWriteItemsCommand,
@@ -17,9 +13,7 @@ import { deliveryIdOf } from '../../core/delivery-lane.ts';
 import { deliveryTable } from '../../core/delivery-table.ts';
 import { type EndpointState, healthy } from '../../core/endpoint-state.ts';
 import type { Signal } from '../../core/signal.ts';
-import { failureOf } from '../aws-failure.ts';
 import { type Backoff, waitAfterAttempt } from '../backoff.ts';
-import { TapelineError } from '../errors.ts';
 import { inParallel } from '../in-parallel.ts';
 import {
   deadLetterItemOf,
@@ -37,10 +31,12 @@ import {
   numberOf,
   pendingPartition,
   placeOf,
+  secondsOf,
   signalOf,
   text,
   textOf,
 } from './dynamodb-items.ts';
+import { DynamoDbTable } from './dynamodb-table.ts';
 import {
   type Claim,
   type ClaimRequest,
@@ -65,20 +61,7 @@ export function deliveriesOf(tableName: string): DynamoDbDeliveries {
   return new DynamoDbDeliveries({ client: new DynamoDBClient(), tableName });
 }
 
-/** The table did not answer, or refused: its name, its rights or its shape are not what deliveries need. */
-class DeliveriesUnavailable extends TapelineError {
-  constructor({ tableName, isPassing, cause }: { readonly tableName: string; readonly isPassing: boolean; readonly cause: Error }) {
-    super(
-      isPassing
-        ? `the table of deliveries "${tableName}" did not answer (${cause.name}); what was under way is tried again`
-        : `the table of deliveries "${tableName}" refused (${cause.name}: ${cause.message}); check its name, keys and permissions`,
-      { code: isPassing ? 'deliveries-busy' : 'deliveries-refused', retryable: isPassing, cause },
-    );
-  }
-}
-
 const parallelMax = 16;
-const attemptsMax = 8;
 const backoff: Backoff = { baseMs: 50, maxMs: 2_000 };
 /** A transaction takes 100 items, and a signal has two beside the lane. */
 const enqueuedAtOnceMax = 49;
@@ -90,6 +73,7 @@ const enqueuedAtOnceMax = 49;
 export class DynamoDbDeliveries implements DeliveryStore {
   readonly #client: DynamoDBClient;
   readonly #tableName: string;
+  readonly #table: DynamoDbTable;
   readonly #listed = new Set<string>();
   /** How many signals the lane had when it was claimed. */
   readonly #signalsOf = new WeakMap<Claim, number>();
@@ -97,6 +81,7 @@ export class DynamoDbDeliveries implements DeliveryStore {
   constructor({ client, tableName }: DynamoDbDeliveriesOptions) {
     this.#client = client;
     this.#tableName = tableName;
+    this.#table = new DynamoDbTable({ client, tableName });
   }
 
   async enqueue(deliveries: readonly NewDeliveries[], nowMs: number): Promise<number> {
@@ -108,18 +93,10 @@ export class DynamoDbDeliveries implements DeliveryStore {
   async drop(endpoint: string, signals: readonly Signal[], nowMs: number): Promise<number> {
     await this.#list(endpoint);
     const added = await inParallel(signals, parallelMax, ({ signalId }) =>
-      this.#call(async () => {
-        try {
-          const Item = { ...key(knownPartition(endpoint), signalId), fate: text('dropped'), expiresAtSec: secondsOf(nowMs + rememberedMs) };
-          await this.#client.send(
-            new PutItemCommand({ TableName: this.#tableName, Item, ConditionExpression: 'attribute_not_exists(pk)' }),
-          );
-          return true;
-        } catch (error) {
-          if (error instanceof ConditionalCheckFailedException) return false;
-          throw error;
-        }
-      }),
+      this.#table.put(
+        { ...key(knownPartition(endpoint), signalId), fate: text('dropped'), expiresAtSec: secondsOf(nowMs + rememberedMs) },
+        { ConditionExpression: 'attribute_not_exists(pk)' },
+      ),
     );
     return added.filter(Boolean).length;
   }
@@ -176,23 +153,23 @@ export class DynamoDbDeliveries implements DeliveryStore {
   }
 
   async endpoints(): Promise<string[]> {
-    return (await this.#query({ pk: endpointsPartition })).map((item) => textOf(item, 'sk'));
+    return (await this.#table.query({ pk: endpointsPartition })).map((item) => textOf(item, 'sk'));
   }
 
   /** Reads all that is known of the endpoint: for people and tests. */
   async countsOf(endpoint: string): Promise<DeliveryCounts> {
     const counts = { pending: 0, dead: 0, delivered: 0, dropped: 0 };
-    for (const item of await this.#query({ pk: knownPartition(endpoint) })) counts[textOf(item, 'fate') as keyof DeliveryCounts]++;
+    for (const item of await this.#table.query({ pk: knownPartition(endpoint) })) counts[textOf(item, 'fate') as keyof DeliveryCounts]++;
     return counts;
   }
 
   async waitingLanes(endpoint: string, limit: number): Promise<WaitingLane[]> {
-    const lanes = await this.#query({ pk: lanesPartition(endpoint), limit, index: deliveryTable.dueIndex });
+    const lanes = await this.#table.query({ pk: lanesPartition(endpoint), limit, index: deliveryTable.dueIndex });
     return lanes.map(laneOf).map(({ head: _, isClaimed: __, ...lane }) => lane);
   }
 
   async deadLetters(endpoint: string, limit: number): Promise<DeadLetter[]> {
-    return (await this.#query({ pk: deadPartition(endpoint), limit })).map(deadLetterOf);
+    return (await this.#table.query({ pk: deadPartition(endpoint), limit })).map(deadLetterOf);
   }
 
   async requeue(letters: readonly DeadLetter[], { batch, nowMs }: Parameters<DeliveryStore['requeue']>[1]): Promise<number> {
@@ -307,11 +284,9 @@ export class DynamoDbDeliveries implements DeliveryStore {
 
   async #headOf(endpoint: string, lane: string, head: readonly string[] | undefined, signalsMax: number): Promise<Signal[]> {
     const pk = pendingPartition(endpoint, lane);
-    if (head === undefined) return (await this.#query({ pk, limit: signalsMax })).map(signalOf);
-    const items = await inParallel(head, parallelMax, (place) =>
-      this.#call(() => this.#client.send(new GetItemCommand({ TableName: this.#tableName, Key: key(pk, place), ConsistentRead: true }))),
-    );
-    return items.flatMap(({ Item: item }) => (item === undefined ? [] : signalOf(item)));
+    if (head === undefined) return (await this.#table.query({ pk, limit: signalsMax })).map(signalOf);
+    const items = await inParallel(head, parallelMax, (place) => this.#table.get(key(pk, place)));
+    return items.flatMap((item) => (item === undefined ? [] : signalOf(item)));
   }
 
   async #settleOne(settlement: Settlement): Promise<void> {
@@ -415,9 +390,7 @@ export class DynamoDbDeliveries implements DeliveryStore {
   }
 
   async #readEndpoint(endpoint: string): Promise<{ readonly state: EndpointState; readonly version: number }> {
-    const { Item: item } = await this.#call(() =>
-      this.#client.send(new GetItemCommand({ TableName: this.#tableName, Key: key(endpointsPartition, endpoint), ConsistentRead: true })),
-    );
+    const item = await this.#table.get(key(endpointsPartition, endpoint));
     return item === undefined
       ? { state: healthy, version: 0 }
       : { state: JSON.parse(textOf(item, 'state')) as EndpointState, version: numberOf(item, 'version') };
@@ -425,27 +398,12 @@ export class DynamoDbDeliveries implements DeliveryStore {
 
   /** Whether nobody else has changed it since. */
   #writeEndpoint(endpoint: string, state: EndpointState, version: number): Promise<boolean> {
-    return this.#call(async () => {
-      try {
-        await this.#client.send(
-          new PutItemCommand({
-            TableName: this.#tableName,
-            Item: { ...key(endpointsPartition, endpoint), state: text(JSON.stringify(state)), version: number(version + 1) },
-            ConditionExpression: 'attribute_not_exists(pk) OR version = :version',
-            ExpressionAttributeValues: { ':version': number(version) },
-          }),
-        );
-        return true;
-      } catch (error) {
-        if (error instanceof ConditionalCheckFailedException) return false;
-        throw error;
-      }
-    });
+    return this.#table.putVersion({ ...key(endpointsPartition, endpoint), state: text(JSON.stringify(state)) }, version + 1);
   }
 
   /** The lane as it is then, where that was asked for; undefined when the condition failed. */
   #updateLane(endpoint: string, lane: string, update: Omit<UpdateItemCommandInput, 'TableName' | 'Key'>): Promise<Item | undefined> {
-    return this.#call(async () => {
+    return this.#table.call(async () => {
       try {
         const Key = key(lanesPartition(endpoint), lane);
         const { Attributes } = await this.#client.send(new UpdateItemCommand({ TableName: this.#tableName, Key, ...update }));
@@ -459,7 +417,7 @@ export class DynamoDbDeliveries implements DeliveryStore {
 
   /** Undefined when it was done; why not, item by item, when a condition failed. */
   #transact(TransactItems: TransactWriteItem[]): Promise<readonly CancellationReason[] | undefined> {
-    return this.#call(async () => {
+    return this.#table.call(async () => {
       try {
         await this.#client.send(new TransactWriteItemsCommand({ TransactItems }));
         return undefined;
@@ -474,7 +432,7 @@ export class DynamoDbDeliveries implements DeliveryStore {
   /** In order of when they are due, until it is enough. */
   async #eachLane(endpoint: string, look: (lane: LaneItem) => 'more' | 'enough'): Promise<void> {
     let isEnough = false;
-    await this.#query({
+    await this.#table.query({
       pk: lanesPartition(endpoint),
       index: deliveryTable.dueIndex,
       isEnough: (items) => {
@@ -486,66 +444,12 @@ export class DynamoDbDeliveries implements DeliveryStore {
       },
     });
   }
-
-  /** A partition's items in order, as of now. `isEnough` sees page by page. */
-  #query({
-    pk,
-    index,
-    limit,
-    isEnough = () => false,
-  }: {
-    readonly pk: string;
-    readonly index?: string;
-    readonly limit?: number;
-    readonly isEnough?: (page: readonly Item[]) => boolean;
-  }): Promise<Item[]> {
-    const input: QueryCommandInput = {
-      TableName: this.#tableName,
-      ConsistentRead: true,
-      KeyConditionExpression: 'pk = :pk',
-      ExpressionAttributeValues: { ':pk': text(pk) },
-      ...(index !== undefined && { IndexName: index }),
-      ...(limit !== undefined && { Limit: limit }),
-    };
-    return this.#call(async () => {
-      const items: Item[] = [];
-      for await (const { Items = [] } of paginateQuery({ client: this.#client }, input)) {
-        items.push(...Items);
-        if (isEnough(Items) || items.length >= (limit ?? Number.POSITIVE_INFINITY)) break;
-      }
-      return items;
-    });
-  }
-
-  async #call<T>(call: () => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await call();
-      } catch (cause) {
-        const failure = isOnlyBusy(cause) ? 'passing' : failureOf(cause);
-        if (failure === 'ours') throw cause;
-        if (failure === 'refused' || attempt === attemptsMax)
-          throw new DeliveriesUnavailable({ tableName: this.#tableName, isPassing: failure === 'passing', cause: cause as Error });
-      }
-      await waitAfterAttempt(attempt, backoff);
-    }
-  }
 }
 
 function isConditionFailed(reason: CancellationReason | undefined): boolean {
   return reason?.Code === 'ConditionalCheckFailed';
 }
 
-/** Others were at the same items: a transaction is then cancelled, an update refused. */
-function isOnlyBusy(error: unknown): boolean {
-  if ((error as Error | null)?.name === 'TransactionConflictException') return true;
-  return error instanceof TransactionCanceledException && !(error.CancellationReasons ?? []).some(({ Code }) => Code === 'ValidationError');
-}
-
 function placesOf(signals: readonly Signal[]) {
   return text(JSON.stringify(signals.map(placeOf)));
-}
-
-function secondsOf(timeMs: number) {
-  return { N: String(Math.ceil(timeMs / 1000)) };
 }

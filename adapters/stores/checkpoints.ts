@@ -1,4 +1,4 @@
-import type { Signal } from '../../core/signal.ts';
+import type { LinkedSignal } from '../../core/signal.ts';
 
 /** A bucket's state as it was last saved. */
 export type Checkpoint = {
@@ -17,11 +17,11 @@ export type Commit = {
   readonly sequenceNumber: string;
   readonly state: Uint8Array;
   /** They go to the outbox in the same transaction; may be empty. */
-  readonly signals: readonly Signal[];
+  readonly signals: readonly LinkedSignal[];
 };
 
 /** All signals of one commit of one bucket, waiting to be published. */
-export type OutboxItem = { readonly bucket: number; readonly version: number; readonly signals: readonly Signal[] };
+export type OutboxItem = { readonly bucket: number; readonly version: number; readonly signals: readonly LinkedSignal[] };
 
 /**
  * Where buckets' states and their signals wait. A commit is atomic for its bucket, and fails when somebody else has committed since: the

@@ -1,5 +1,5 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
-import type { Signal } from '../../core/signal.ts';
+import type { LinkedSignal } from '../../core/signal.ts';
 import type { Checkpoint, Commit, OutboxItem } from './checkpoints.ts';
 import { CheckpointUnreadable } from './dynamodb-errors.ts';
 
@@ -115,7 +115,7 @@ export function outboxItemsOf(bucket: number, items: readonly Item[]): StoredOut
   return [...parts].flatMap(([version, ofVersion]) => {
     const [first] = ofVersion as [Item, ...Item[]];
     if (ofVersion.length < readNumber(first, 'partCount')) return [];
-    const signals = ofVersion.flatMap((item) => JSON.parse(readText(item, 'signals')) as Signal[]);
+    const signals = ofVersion.flatMap((item) => JSON.parse(readText(item, 'signals')) as LinkedSignal[]);
     return [{ bucket, version, signals, expiresAtSec: readNumber(first, 'expiresAtSec') }];
   });
 }
@@ -134,7 +134,7 @@ function chunksOf(state: Uint8Array): Uint8Array[] {
 }
 
 /** JSON arrays that together hold the signals in order; a signal is never cut. */
-function partsOf(signals: readonly Signal[]): string[] {
+function partsOf(signals: readonly LinkedSignal[]): string[] {
   const parts: string[][] = [];
   let bytes = Number.POSITIVE_INFINITY;
   for (const signal of signals) {

@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
-import type { Signal } from '../../core/signal.ts';
+import type { LinkedSignal } from '../../core/signal.ts';
 import { CheckpointConflict, StateInUse } from './errors.ts';
 import type { Checkpoint, CheckpointStore, Commit, OutboxItem } from './checkpoints.ts';
 
@@ -51,7 +51,7 @@ export class SqliteCheckpoints implements CheckpointStore {
     return rows.map((row) => ({
       bucket: Number(row['bucket']),
       version: Number(row['version']),
-      signals: JSON.parse(String(row['signals'])) as Signal[],
+      signals: JSON.parse(String(row['signals'])) as LinkedSignal[],
     }));
   }
 

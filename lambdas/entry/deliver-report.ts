@@ -19,6 +19,7 @@ export function deliverLineOf(facts: readonly DelivererFact[], events: readonly 
     deadLetters: signals('delivery.dead'),
     endpointsDisabled: count('endpoint.disabled'),
     badMessages: badMessages.length,
+    gaps: facts.reduce((sum, fact) => sum + (fact.kind === 'arrived' ? fact.gaps : 0), 0),
     problems: problems.slice(0, problemsMax),
   };
 }

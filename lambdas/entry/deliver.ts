@@ -5,6 +5,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { publishNotices } from '../../adapters/bus/notices.ts';
 import { Dispatcher } from '../../adapters/delivery/dispatcher.ts';
 import { DynamoDbDeliveries } from '../../adapters/delivery/dynamodb.ts';
+import { DynamoDbOrders } from '../../adapters/delivery/dynamodb-orders.ts';
 import type { DeliveryEvent } from '../../adapters/delivery/events.ts';
 import { SecretsManagerSecrets } from '../../adapters/delivery/secrets-manager.ts';
 import { makeSender } from '../../adapters/delivery/senders.ts';
@@ -20,7 +21,9 @@ const environment = readEnvironment(['DELIVERY_TABLE', 'SECRET_ID', 'BUS_NAME', 
 /** The store tries again by itself; a call that hangs is given up early enough for that. */
 const ownRetries = { maxAttempts: 1, requestHandler: { connectionTimeout: 1_000, requestTimeout: 5_000, throwOnRequestTimeout: true } };
 
-const store = new DynamoDbDeliveries({ client: new DynamoDBClient(ownRetries), tableName: environment.DELIVERY_TABLE });
+const table = { client: new DynamoDBClient(ownRetries), tableName: environment.DELIVERY_TABLE };
+const store = new DynamoDbDeliveries(table);
+const orders = new DynamoDbOrders(table);
 const sender = makeSender({
   secrets: new SecretsManagerSecrets({ client: new SecretsManagerClient(), secretId: environment.SECRET_ID }),
   source: environment.SIGNAL_SOURCE,
@@ -38,6 +41,7 @@ export const handler = observed(
     const seen: DeliveryEvent[] = [];
     const deliver = makeDeliverer({
       makeDispatcher: () => new Dispatcher({ endpoints, store, sender, limits, onEvent: (each) => seen.push(each) }),
+      orders,
       report: (fact) => facts.push(fact),
     });
     try {

@@ -252,6 +252,8 @@ function webhooks({ webhooks: endpoints }: Load, { signals }: Rates): Line[] {
       [smallGb, 'GB'],
     ),
     line('webhooks', 'DynamoDB writes', 'dynamoDbWrite', ...deliveries, [assumed.deliveryWriteUnits, 'units']),
+    line('webhooks', 'DynamoDB writes, order of signals', 'dynamoDbWrite', [signals, 'signals'], [1, 'unit']),
+    line('webhooks', 'DynamoDB reads, order of signals', 'dynamoDbRead', [signals, 'signals'], [1, 'unit']),
     line('webhooks', 'Secrets', 'secret', [1, 'secret']),
     line('webhooks', 'Data to the internet', 'transferOut', ...deliveries, gb(measured.signalEventBytes + 600, 'each, with headers')),
   ];

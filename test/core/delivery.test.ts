@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { command, ConfigError, defineTapeline, discord, slack, telegram, type TapelineConfig, webhook } from '../../core/config.ts';
 import { cloudEndpointsOf, type Endpoint } from '../../core/delivery.ts';
 import { choiceOf } from '../../core/delivery-choice.ts';
-import { bySignalOrder, deliveryIdOf, laneOf } from '../../core/delivery-lane.ts';
+import { deliveryIdOf, laneOf } from '../../core/delivery-lane.ts';
+import { bySignalOrder } from '../../core/signal.ts';
 import { signalOf } from '../adapters/delivery/signals.ts';
 
 const url = 'https://example.com/hooks?a=1';

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { signalEventOf } from '../../adapters/bus/signal-event.ts';
 import { Dispatcher } from '../../adapters/delivery/dispatcher.ts';
@@ -6,10 +7,12 @@ import { resume } from '../../adapters/delivery/repairs.ts';
 import type { Attempt, Outcome } from '../../adapters/delivery/sender.ts';
 import { SqliteDeliveries } from '../../adapters/delivery/sqlite.ts';
 import { webhook } from '../../core/delivery.ts';
+import type { LinkedSignal } from '../../core/signal.ts';
 import { type DelivererFact, makeDeliverer } from '../../lambdas/deliver.ts';
 import { deliverLineOf } from '../../lambdas/entry/deliver-report.ts';
 import { FakeClock } from '../adapters/delivery/fake-clock.ts';
-import { signalOf } from '../adapters/delivery/signals.ts';
+import { MemoryOrders } from '../adapters/delivery/memory-orders.ts';
+import { linkedSignals, signalOf } from '../adapters/delivery/signals.ts';
 
 const endpoints = [webhook({ name: 'hooks', url: 'https://example.com/hooks' })];
 
@@ -28,7 +31,7 @@ describe('the handler of the queue', () => {
     const world = new World();
     for (const messageId of ['a', 'b']) await world.deliver({ Records: [messageOf(messageId, signalOf('IBM', 0))] });
     expect(world.attempts).toHaveLength(1);
-    expect(world.facts.at(-1)).toMatchObject({ kind: 'offered', offered: { enqueued: 0, repeated: 1 } });
+    expect(world.facts.findLast(({ kind }) => kind === 'offered')).toMatchObject({ offered: { enqueued: 0, repeated: 1 } });
   });
 
   it('is done with a message whose receiver fails: the first retry is its own, the rest is the sweep’s', async () => {
@@ -56,6 +59,44 @@ describe('the handler of the queue', () => {
     expect(world.attempts).toHaveLength(30);
   });
 
+  it('sends the signals of each symbol in the order they were raised, however the bus and the queue have mixed and repeated them', async () => {
+    const signals = [...linkedSignals('IBM', 5), ...linkedSignals('MSFT', 4)];
+    const arrivals = fc.tuple(
+      fc.shuffledSubarray(signals, { minLength: signals.length }),
+      fc.array(fc.constantFrom(...signals), { maxLength: 6 }),
+    );
+    await fc.assert(
+      fc.asyncProperty(arrivals, fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 3 }), async ([all, repeats], size, together) => {
+        const world = new World();
+        const messages = [...repeats.slice(0, 3), ...all, ...repeats.slice(3)].map((signal, i) => messageOf(String(i), signal));
+        const batches = partsOf(messages, size);
+        for (const some of partsOf(batches, together)) await Promise.all(some.map((Records) => world.deliver({ Records })));
+        expect(world.sentBySymbol()).toEqual(
+          Map.groupBy(
+            signals.map(({ signalId }) => signalId),
+            symbolOf,
+          ),
+        );
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('sends what follows a signal that never comes after a minute, in order, and counts the gap', async () => {
+    const world = new World();
+    const [first, missing, ...rest] = linkedSignals('IBM', 5);
+    await world.deliver({ Records: [first, ...rest.toReversed()].map((signal, i) => messageOf(String(i), signal as LinkedSignal)) });
+    await world.clock.pass(59_999);
+    await world.deliver({});
+    expect(world.attempts).toHaveLength(1);
+    await world.clock.pass(1);
+    await world.deliver({});
+    expect(world.attempts.map(({ deliveryId }) => deliveryId)).toEqual([first, ...rest].map((signal) => signal?.signalId));
+    expect(deliverLineOf(world.facts, world.events)).toMatchObject({ gaps: 1, delivered: 4 });
+    await world.deliver({ Records: [messageOf('late', missing as LinkedSignal)] });
+    expect(world.attempts.at(-1)?.deliveryId).toBe(missing?.signalId);
+  });
+
   it('fails as a whole when nothing can be made durable, so that all comes again', async () => {
     const world = new World();
     world.store.close();
@@ -66,7 +107,15 @@ describe('the handler of the queue', () => {
 
 const failed: Outcome = { kind: 'failed', reason: 'status 500', status: 500 };
 
-function messageOf(messageId: string, signal: ReturnType<typeof signalOf>) {
+function symbolOf(signalId: string): string {
+  return signalId.split('_')[2] as string;
+}
+
+function partsOf<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+}
+
+function messageOf(messageId: string, signal: LinkedSignal) {
   return { messageId, body: JSON.stringify(signalEventOf(signal, { source: '/tapeline/test' })) };
 }
 
@@ -74,10 +123,18 @@ function messageOf(messageId: string, signal: ReturnType<typeof signalOf>) {
 class World {
   readonly clock = new FakeClock();
   readonly store = new SqliteDeliveries(':memory:');
+  readonly orders = new MemoryOrders();
   readonly attempts: Attempt[] = [];
   readonly facts: DelivererFact[] = [];
   readonly events: DeliveryEvent[] = [];
   answers: Outcome[] = [];
+
+  sentBySymbol(): Map<string, string[]> {
+    return Map.groupBy(
+      this.attempts.map(({ deliveryId }) => deliveryId),
+      symbolOf,
+    );
+  }
 
   /** @param passMs how long the clock goes on meanwhile */
   async deliver(event: Parameters<ReturnType<typeof makeDeliverer>>[0], passMs = 0, remainingMs = 120_000) {
@@ -95,6 +152,8 @@ class World {
           random: () => 0,
           onEvent: (each) => this.events.push(each),
         }),
+      orders: this.orders,
+      clock: this.clock,
       report: (fact) => this.facts.push(fact),
     });
     const answer = deliver(event, { getRemainingTimeInMillis: () => remainingMs });

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { disable, requeueAll, resume } from '../../../adapters/delivery/repairs.ts';
 import type { Claim, DeliveryStore } from '../../../adapters/delivery/store.ts';
-import { bySignalOrder, deliveryIdOf } from '../../../core/delivery-lane.ts';
-import type { Signal } from '../../../core/signal.ts';
+import { deliveryIdOf } from '../../../core/delivery-lane.ts';
+import { bySignalOrder, type Signal } from '../../../core/signal.ts';
 import { signalOf } from './signals.ts';
 
 /** A store just made, empty. `reopen` is the same as another process finds it; stores that end with theirs have none. */

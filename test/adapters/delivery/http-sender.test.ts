@@ -158,7 +158,7 @@ describe('a receiver that', () => {
     const startedMs = performance.now();
     const port = await tcpServer(answer);
     expect(await senderWith().post(postTo(port), never)).toMatchObject(expected);
-    expect(performance.now() - startedMs).toBeLessThan(900);
+    expect(performance.now() - startedMs).toBeLessThan(5_000);
   });
 
   it.each<[string, number]>([

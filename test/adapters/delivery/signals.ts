@@ -1,4 +1,4 @@
-import type { Signal } from '../../../core/signal.ts';
+import type { LinkedSignal, Signal } from '../../../core/signal.ts';
 import { signalIdOf } from '../../../core/signal-id.ts';
 
 /** The `number`-th signal of a symbol, a minute after the one before it. */
@@ -18,4 +18,13 @@ export function signalOf(symbol: string, number: number, more: Partial<Signal> =
     reasons: ['fast crossed above slow'],
     ...more,
   };
+}
+
+/** The first signals of a symbol, each with the link to the one before it. */
+export function linkedSignals(symbol: string, count: number): LinkedSignal[] {
+  const signals = Array.from({ length: count }, (_, number) => signalOf(symbol, number));
+  return signals.map((signal, i) => {
+    const previousId = signals[i - 1]?.signalId;
+    return previousId === undefined ? signal : { ...signal, previousId };
+  });
 }

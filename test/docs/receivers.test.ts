@@ -56,7 +56,7 @@ describe.each(receivers)('docs/receive/%s with %s', (file, program) => {
     const signals = Array.from({ length: 5 }, (_, i) => signalOf(`S${i}`, i));
     const startedMs = performance.now();
     for (const signal of signals) for (let attempt = 0; attempt < 3; attempt++) expect(await deliver(signal)).toEqual(delivered);
-    expect((performance.now() - startedMs) / 15).toBeLessThan(500);
+    expect((performance.now() - startedMs) / 15).toBeLessThan(2_000);
     expect(await running.acted(5)).toEqual(signals.map(({ symbol }) => `buy ${symbol} at 181.88 (ema-cross)`));
   });
 
@@ -138,7 +138,7 @@ async function startReceiver([program, ...args]: readonly [string, ...string[]],
   return {
     url,
     async acted(count) {
-      for (let waits = 0; lines.length < count && waits < 300; waits++) await sleep(10);
+      for (let waits = 0; lines.length < count && waits < 1_000; waits++) await sleep(10);
       await sleep(50);
       return lines;
     },

@@ -82,7 +82,7 @@ class Client {
   }
 
   async hearing(count: number): Promise<Heard[]> {
-    for (let waits = 0; this.heard.length < count && waits < 200; waits++) await sleep(10);
+    for (let waits = 0; this.heard.length < count && waits < 1_000; waits++) await sleep(10);
     return this.heard;
   }
 
@@ -191,16 +191,15 @@ describe('a stream', () => {
 
   it('of a client that does not read is cut off, holds little meanwhile, and nobody else waits for it', async () => {
     await server.close();
-    server = await serving({ stallMaxMs: 300 });
+    server = await serving({ stallMaxMs: 2_000 });
     for (let round = 0; round < 40; round++) await writeBars(...Array.from({ length: 2_000 }, (_, i) => barOf(`S${round}`, i)));
     const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
     socket.pause().on('error', () => undefined);
     socket.write('GET /bars?after=-1 HTTP/1.1\r\nhost: localhost\r\n\r\n');
-    const startedMs = performance.now();
     const quick = await Client.at('/bars?after=77999');
     expect(await quick.hearing(2_000)).toHaveLength(2_000);
-    expect(performance.now() - startedMs).toBeLessThan(1_500);
-    for (let waits = 0; waits < 300 && (await answered('/health')).body.clients > 1; waits++) await sleep(10);
+    expect((await answered('/health')).body.clients).toBe(2);
+    for (let waits = 0; waits < 1_000 && (await answered('/health')).body.clients > 1; waits++) await sleep(10);
     expect((await answered('/health')).body.clients).toBe(1);
     const closed = once(socket, 'close');
     socket.resume();

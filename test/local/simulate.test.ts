@@ -114,14 +114,14 @@ describe('the simulate command', () => {
     const stderr = new PassThrough();
     const startedMs = performance.now();
     const running = simulateCommand({ seconds: 3_600, rate: 2_000, pace: true, json: true, stdout, stderr, signal: stop.signal });
-    const bytes = text(stdout);
-    await sleep(400);
+    let printed = '';
+    stdout.setEncoding('utf8').on('data', (part: string) => (printed += part));
+    for (let waits = 0; printed.length < 50_000 && waits < 1_000; waits++) await sleep(10);
     stop.abort();
     expect(await running).toBe(130);
     const passedMs = performance.now() - startedMs;
-    stdout.end();
     stderr.end();
-    const lines = (await bytes).trimEnd().split('\n');
+    const lines = printed.trimEnd().split('\n');
     const counts = JSON.parse(await text(stderr)) as SimulationCounts;
     expect(counts.lines).toBe(lines.length);
     expect(lines.length).toBeGreaterThan(300);

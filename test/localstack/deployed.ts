@@ -13,7 +13,7 @@ import { DeleteObjectsCommand, GetObjectCommand, ListObjectVersionsCommand, pagi
 import { makeKinesisClient } from '../../adapters/tape/kinesis-client.ts';
 import type { ConsumeEvent, ConsumeResponse } from '../../lambdas/consume-kinesis.ts';
 import { account } from '../aws/table.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 export type Resource = { readonly type: string; readonly logicalId: string; readonly physicalId: string };
 export type Entry = 'consume' | 'publish' | 'deliver';

@@ -8,7 +8,7 @@ import { openFileSource } from '../../local/source.ts';
 import type { Deployed } from './deployed.ts';
 import type { Inbox } from './inbox.ts';
 import type { TapeFold } from './tape-fold.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 /** When the signals of one record were where, Unix ms. */
 export type Sample = { readonly putMs: number; readonly committedMs: number; readonly publishedMs: number; readonly queuedMs: number };

@@ -26,7 +26,7 @@ import { Project } from './project.ts';
 import { Receiver } from './receiver.ts';
 import { linesOf, replayed, simulated } from './replayed.ts';
 import { TapeFold } from './tape-fold.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 /** A deployment of its own, all that it was fed, and all that came out. */
 export class Trial {

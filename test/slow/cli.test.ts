@@ -11,6 +11,7 @@ import { runQuery } from '../../local/query.ts';
 import { tapePath } from '../../local/state-folder.ts';
 import type { Summary } from '../../local/summary.ts';
 import { cliPath, type Ended, factsOf, start, summaryOf, tapeline } from '../local/tapeline.ts';
+import { until } from '../until.ts';
 
 const pipeline = ['--interval', '5s', '--allowed-lateness', '240000', '--json'];
 const inputOf = (name: string) => ['--input', name, '--state', `state-of-${name}`];
@@ -305,7 +306,7 @@ describe('a state folder', () => {
     const stateFolder = join(folder, 'live');
     const enough = expected.bars / 3;
     const countBars = async () => Number((await runQuery({ stateFolder, sql: 'select count(*) from bars' })).rows[0]?.[0]);
-    await until(async () => (await countBars().catch(() => 0)) > enough);
+    await until('a third of the bars is there', async () => (await countBars().catch(() => 0)) > enough);
 
     const asked = await cli(['query', '--state', 'live', '--json', 'select count(*) as n from bars']);
     expect(JSON.parse(asked.stdout)).toMatchObject({ columns: [{ name: 'n' }] });
@@ -325,7 +326,7 @@ describe('Ctrl-C', () => {
   it('ends a replay at once, with the summary of what was read', async () => {
     const { child, ended } = start(['replay', '-', '--json'], { cwd: folder });
     child.stdin?.write(readFileSync(join(folder, 'all.ndjson')));
-    await sleep(1_000);
+    await sleep(4_000);
     child.kill('SIGINT');
     const { exitCode, stdout, stderr } = await ended;
     expect(exitCode).toBe(130);
@@ -336,7 +337,7 @@ describe('Ctrl-C', () => {
   it('ends a run of a file between two trades, and the next run goes on', async () => {
     const args = ['run', '--input', 'trades.ndjson', '--state', 'stopped', ...pipeline];
     const { child, ended } = start(args, { cwd: folder });
-    await until(async () => existsSync(tapePath(join(folder, 'stopped'))));
+    await until('the run has begun', () => existsSync(tapePath(join(folder, 'stopped'))));
     child.kill('SIGINT');
     expect([0, 130]).toContain((await ended).exitCode);
     expect(factsOf(summaryOf(await cli(args)))).toEqual(factsOf(expected));
@@ -354,14 +355,6 @@ describe('start', () => {
     expect(stdout).toMatch(/^trades +1,20\d,\d{3} of 1,500 symbols/m);
   });
 });
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 100; tries++) {
-    if (await isSo()) return;
-    await sleep(100);
-  }
-  throw new Error('it did not become so within 10 seconds');
-}
 
 function shell(script: string): Promise<Ended> {
   return tapeline(['-c', script], { cwd: folder, command: ['sh'], env: { NODE: process.execPath, CLI: cliPath } });

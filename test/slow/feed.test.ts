@@ -1,10 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type KinesisLocal, makeStream, startKinesisLocal } from '../aws/kinesis-local.ts';
 import { start, summaryOf, tapeline } from '../local/tapeline.ts';
+import { until } from '../until.ts';
 
 let folder = '';
 let kinesis: KinesisLocal;
@@ -25,9 +25,10 @@ describe('tapeline feed', () => {
     const options = { cwd: folder, env: kinesis.env };
     const { child, ended } = start(['feed', '--stream', 'live', '--flush-every', '50'], options);
     child.stdin?.write(`${tradeOf(Date.now())}\nnot a trade\n`);
-    await sleep(5_000);
-    const run = await tapeline(['run', '--tape', 'kinesis', '--stream', 'live', '--interval', '1s', '--until-latest', '--json'], options);
-    expect(summaryOf(run)).toMatchObject({ trades: 1, bars: 1 });
+    const args = ['run', '--tape', 'kinesis', '--stream', 'live', '--interval', '1s', '--until-latest', '--json'];
+    const counts = async () => summaryOf(await tapeline(args, options));
+    await until('the bar of the trade is closed', async () => (await counts()).bars === 1);
+    expect(await counts()).toMatchObject({ trades: 1, bars: 1 });
     child.kill('SIGINT');
     const { exitCode, stdout, stderr } = await ended;
     expect(exitCode).toBe(130);
@@ -40,7 +41,7 @@ describe('tapeline feed', () => {
     const options = { cwd: folder, env: kinesis.env };
     const args = ['feed', '--stream', 'tape', '--state', 'alone'];
     const { child, ended } = start(args, options);
-    await sleep(2_000);
+    await until('the folder is in use', () => existsSync(join(folder, 'alone', 'outgoing.sqlite-wal')));
     const second = await tapeline(args, { ...options, input: '' });
     expect([name, second.exitCode, second.stderr]).toEqual([
       name,

@@ -321,7 +321,10 @@ describe.skipIf(process.platform === 'win32')('a command', () => {
     const path = join(folder, 'beats');
     const beat = `setInterval(() => require('fs').appendFileSync(${JSON.stringify(path)}, '.'), 20)`;
     const script = `process.on('SIGTERM', () => {}); require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(`process.on('SIGTERM', () => {}); ${beat}`)}], { stdio: 'inherit' }); ${beat}`;
-    expect(await send(node(script), [], { timeoutMs: 1_500 })).toEqual({ kind: 'failed', reason: 'the command had not ended after 1500 ms' });
+    expect(await send(node(script), [], { timeoutMs: 1_500 })).toEqual({
+      kind: 'failed',
+      reason: 'the command had not ended after 1500 ms',
+    });
     const beats = readFileSync(path, 'utf8').length;
     await sleep(150);
     expect(beats).toBeGreaterThan(0);

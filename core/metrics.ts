@@ -1,19 +1,18 @@
-/** The names of what a deployment counts and measures: the same in the handlers that emit them and in the graphs and alarms that read them. */
+/**
+ * The names of what a deployment counts and measures: the same in the handlers that emit them and in the graphs and alarms that read them. A
+ * count of nothing is not sent.
+ */
 export const metricNamespace = 'Tapeline';
 
 /** Sums over a batch, except those that end in a unit. */
 export const consumeMetrics = {
-  records: 'Count',
   trades: 'Count',
   duplicates: 'Count',
   bars: 'Count',
   signals: 'Count',
   late: 'Count',
   quarantined: 'Count',
-  checkpoints: 'Count',
   checkpointConflicts: 'Count',
-  /** What the checkpoints cost, as the table counts it. */
-  writeUnits: 'Count',
   /** From the watermark to the arrival of the last record: the largest of the batch's buckets. */
   watermarkLagMs: 'Milliseconds',
   /** Of the states that were saved or travel on in the window. */

@@ -14,7 +14,7 @@ export type AlarmThresholds = {
   readonly checkpointConflictsMax?: number | undefined;
   /** How long no trade may come while the market is open, whole minutes. @default 15 minutes */
   readonly noTradesMax?: Duration | undefined;
-  /** How long bars may take to the history. @default 30 minutes */
+  /** How long bars and trades may take to the history. @default 30 minutes */
   readonly historyDelayMax?: Duration | undefined;
 };
 
@@ -53,7 +53,9 @@ export function alarmsOf(watched: Watched, thresholds: AlarmThresholds): AlarmPl
     historyDelayMax = Duration.minutes(30),
   } = thresholds;
   const period = fiveMinutes;
-  const plans: (AlarmPlan | undefined)[] = [
+  const ofHistory = history?.metricErrors({ period });
+  const aside = history?.metricsSetAside({ period }) ?? {};
+  const plans: (AlarmPlan | undefined | false)[] = [
     {
       name: 'iterator-age',
       text: `The consumer is more than ${iteratorAgeMax.toSeconds()} s behind the tape`,
@@ -81,7 +83,8 @@ export function alarmsOf(watched: Watched, thresholds: AlarmThresholds): AlarmPl
     {
       name: 'quarantine-rate',
       text: `More than ${quarantinePercentMax} % of the input is set aside`,
-      metric: math('100 * bad / (bad + trades)', {
+      // What is nothing is not counted: where all is bad, there are no trades.
+      metric: math('100 * bad / (bad + FILL(trades, 0))', {
         bad: consumer.metric('quarantined', { period }),
         trades: consumer.metric('trades', { period }),
       }),
@@ -113,6 +116,7 @@ export function alarmsOf(watched: Watched, thresholds: AlarmThresholds): AlarmPl
         consume: consumer.metricErrors({ period }),
         publish: signals.metricErrors({ period }),
         ...(webhooks && { deliver: webhooks.metricErrors({ period }) }),
+        ...(ofHistory && { history: ofHistory }),
         ...(session && { session: session.metricErrors({ period }) }),
       }),
       threshold: 0,
@@ -152,13 +156,19 @@ export function alarmsOf(watched: Watched, thresholds: AlarmThresholds): AlarmPl
     },
     history && {
       name: 'history-delay',
-      text: `Bars wait for the history for more than ${historyDelayMax.toMinutes()} minutes`,
+      text: `Bars or trades wait for the history for more than ${historyDelayMax.toMinutes()} minutes`,
       metric: history.metricDeliveryAgeSec({ period }),
       threshold: historyDelayMax.toSeconds(),
       periods: 3,
     },
+    Object.keys(aside).length > 0 && {
+      name: 'history-refused',
+      text: 'The history has set something aside, and queries do not see it',
+      metric: sum(aside),
+      threshold: 0,
+    },
   ];
-  return plans.filter((plan) => plan !== undefined);
+  return plans.filter((plan) => plan !== undefined && plan !== false);
 }
 
 /** Where the market closes, only of a period in which it was open from the first minute to the last. */

@@ -125,6 +125,11 @@ export class TimestreamHistory extends Construct implements KeptHistory {
     return metricOf(this, entry, name, options);
   }
 
+  /** Rows that Timestream has refused: trades of the history function, and bars, signals and late trades of the consumer. */
+  metricsSetAside(options?: MetricOptions): Readonly<Record<string, Metric>> {
+    return { trades: this.metric('rowsRefused', options), bars: metricOf(this, 'consume', 'rowsRefused', options) };
+  }
+
   metricErrors(options?: MetricOptions): Metric {
     return this.handler.metricErrors(options);
   }

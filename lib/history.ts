@@ -1,6 +1,6 @@
 import { Duration, Names, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { CfnNamedQuery, CfnWorkGroup } from 'aws-cdk-lib/aws-athena';
-import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
+import { MathExpression, Metric, type MetricOptions, Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import type { CfnTable } from 'aws-cdk-lib/aws-glue';
 import { Grant, type IGrantable, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { CfnDeliveryStream, type CfnDeliveryStreamProps } from 'aws-cdk-lib/aws-kinesisfirehose';
@@ -74,6 +74,7 @@ export class History extends Construct implements KeptHistory {
   readonly #props: HistoryProps;
   readonly #catalog: HistoryCatalog | undefined;
   readonly #logGroup: LogGroup;
+  #transformation: LambdaFunction | undefined;
   #quarantine: { readonly bucket: IBucket; readonly prefix: string } | undefined;
 
   constructor(scope: Construct, id: string, props: HistoryProps = {}) {
@@ -163,15 +164,30 @@ export class History extends Construct implements KeptHistory {
     return metricOf(this, transformEntry, 'framesFailed', options);
   }
 
-  /** Seconds since the oldest bar that is not on S3 yet; beyond the buffering interval, Firehose cannot write. */
-  metricDeliveryAgeSec(options?: MetricOptions): Metric {
-    return new Metric({
-      namespace: 'AWS/Firehose',
-      metricName: 'DeliveryToS3.DataFreshness',
-      dimensionsMap: { DeliveryStreamName: this.barsStream.ref },
-      statistic: 'Maximum',
-      ...options,
-    });
+  /** Frames that did not become trades, and lines that did not become rows of Parquet. Firehose has kept them. */
+  metricsSetAside(options?: MetricOptions): Readonly<Record<string, Metric>> {
+    return {
+      ...(this.tradesStream && { frames: this.metricFramesFailed(options) }),
+      ...(this.#catalog && {
+        ...(this.tradesStream && { trades: firehoseMetric(this.tradesStream, 'FailedConversion.Records', Stats.SUM, options) }),
+        bars: firehoseMetric(this.barsStream, 'FailedConversion.Records', Stats.SUM, options),
+        signals: firehoseMetric(this.signalsStream, 'FailedConversion.Records', Stats.SUM, options),
+        late: firehoseMetric(this.lateStream, 'FailedConversion.Records', Stats.SUM, options),
+      }),
+    };
+  }
+
+  /** Of the function that turns frames into trades; undefined without a tape. */
+  metricErrors(options?: MetricOptions): Metric | undefined {
+    return this.#transformation?.metricErrors(options);
+  }
+
+  /** Seconds since the oldest bar or trade that is not on S3 yet; beyond the buffering interval, Firehose cannot write. */
+  metricDeliveryAgeSec({ period = Duration.minutes(5), label = '' }: MetricOptions = {}): MathExpression {
+    const age = (stream: CfnDeliveryStream) => firehoseMetric(stream, 'DeliveryToS3.DataFreshness', Stats.MAXIMUM, { period });
+    const usingMetrics = { bars: age(this.barsStream), ...(this.tradesStream && { trades: age(this.tradesStream) }) };
+    const filled = Object.keys(usingMetrics).map((name) => `FILL(${name}, 0)`);
+    return new MathExpression({ expression: `MAX([${filled.join(', ')}])`, usingMetrics, period, label });
   }
 
   /** Of what is put into it, or of a tape. */
@@ -230,6 +246,7 @@ export class History extends Construct implements KeptHistory {
       configPath,
       removalPolicy,
     });
+    this.#transformation = transformation;
     const { functionArn } = transformation;
     const lambdaArn = `${functionArn}:$LATEST`;
     const statement = new PolicyStatement({
@@ -312,6 +329,11 @@ export class History extends Construct implements KeptHistory {
     }
     return workGroup;
   }
+}
+
+function firehoseMetric(stream: CfnDeliveryStream, metricName: string, statistic: string, options?: MetricOptions): Metric {
+  const dimensionsMap = { DeliveryStreamName: stream.ref };
+  return new Metric({ namespace: 'AWS/Firehose', metricName, dimensionsMap, statistic, ...options });
 }
 
 function errorPrefix({ name }: HistoryTable): string {

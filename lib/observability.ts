@@ -60,7 +60,7 @@ export class Observability extends Construct {
     const encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
     this.alarmTopic = new AlarmTopic(this, 'AlarmTopic', { encryptionKey, subscriptions });
     const session = calendar === 'always' ? undefined : new SessionClock(this, 'SessionClock', { calendar, removalPolicy });
-    const givenUp = this.#tellOfGivenUp([...new Set([consumer.quarantineBucket, signals.failureBucket])]);
+    const givenUp = this.#tellOfGivenUp(consumer.quarantineBucket, signals.failureBucket, history?.refusedBucket);
     const watched = { tape, consumer, signals, topic, history, webhooks, session, givenUp };
     this.alarms = alarmsOf(watched, props).map((plan) => this.addAlarm(plan));
     this.dashboard = new PipelineDashboard(this, 'Dashboard', {
@@ -98,7 +98,8 @@ export class Observability extends Construct {
   }
 
   /** The functions that give up are Lambda's own pollers, which count nothing of it without a price: the bucket tells. */
-  #tellOfGivenUp(buckets: readonly IBucket[]): Metric {
+  #tellOfGivenUp(...failureBuckets: readonly (IBucket | undefined)[]): Metric {
+    const buckets = [...new Set(failureBuckets)].filter((bucket) => bucket !== undefined);
     const rule = new Rule(this, 'GivenUp', {
       description: 'Batches that Lambda has given up, as objects in the failure buckets',
       eventPattern: {

@@ -139,6 +139,11 @@ export class SignalConsumer extends Construct {
     return this.handler.metric('IteratorAge', { statistic: 'Maximum', ...options });
   }
 
+  /** What the table takes for checkpoints and signals. */
+  metricWriteUnits(options?: MetricOptions): Metric {
+    return this.table.metricConsumedWriteCapacityUnits({ statistic: 'Sum', ...options });
+  }
+
   metricErrors(options?: MetricOptions): Metric {
     return this.handler.metricErrors(options);
   }

@@ -1,5 +1,6 @@
 import type { Duration } from 'aws-cdk-lib';
 import type { MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { SessionClock } from './session-clock.ts';
 import type { SignalBus } from './signal-bus.ts';
 import type { SignalConsumer } from './signal-consumer.ts';
@@ -7,9 +8,17 @@ import type { SignalTopic } from './signal-topic.ts';
 import type { Tape } from './tape.ts';
 import type { Webhooks } from './webhooks.ts';
 
-/** A history that says how long bars or trades wait for it. */
+type MetricTime = { readonly period?: Duration; readonly label?: string };
+
+/** A history that says how long bars or trades wait for it, and what it sets aside. */
 export type WatchedHistory = {
-  metricDeliveryAgeSec(options?: { readonly period?: Duration; readonly label?: string }): Metric | MathExpression;
+  metricDeliveryAgeSec(options?: MetricTime): Metric | MathExpression;
+  /** What was kept aside instead of in the history, each by a name for graphs. */
+  metricsSetAside(options?: MetricTime): Readonly<Record<string, Metric>>;
+  /** Of its function; undefined without one. */
+  metricErrors(options?: MetricTime): Metric | undefined;
+  /** Where Lambda puts the batches of its function that it gives up; undefined where nothing is given up. */
+  readonly refusedBucket?: IBucket | undefined;
 };
 
 /** What alarms and the dashboard read their metrics from. */

@@ -2,9 +2,12 @@ import type { Metrics } from '@aws-lambda-powertools/metrics';
 import { type ConsumeMetric, consumeMetrics } from '../../core/metrics.ts';
 import type { QuarantineReason } from '../../core/reasons.ts';
 import type { BatchReport } from '../consume-kinesis.ts';
+import { addCounts } from './add-counts.ts';
 
-/** What the log line of a batch says. */
+/** What the log line of a batch says; what services count by themselves is no metric of ours. */
 export type BatchLine = Partial<Record<ConsumeMetric, number>> & {
+  readonly records: number;
+  readonly checkpoints: number;
   readonly quarantinedByReason: Partial<Record<QuarantineReason, number>>;
 };
 
@@ -27,9 +30,9 @@ export function batchLineOf(batch: BatchReport): BatchLine {
   };
 }
 
-/** Each number of the line as a metric, and the quarantined once more for each reason. */
-export function addBatch(metrics: Metrics, { quarantinedByReason, ...numbers }: BatchLine): void {
-  for (const [name, value] of Object.entries(numbers)) metrics.addMetric(name, consumeMetrics[name as ConsumeMetric], value);
+/** What happened as metrics, and the quarantined once more for each reason. */
+export function addBatch(metrics: Metrics, { records: _, checkpoints: __, quarantinedByReason, ...numbers }: BatchLine): void {
+  addCounts(metrics, consumeMetrics, numbers);
   for (const [reason, count] of Object.entries(quarantinedByReason)) {
     metrics.singleMetric().addDimension('reason', reason).addMetric('quarantined', 'Count', count);
   }

@@ -18,6 +18,8 @@ import { logger, metrics, observed } from './telemetry.ts';
 const environment = readEnvironment(['TABLE_NAME', 'QUARANTINE_PREFIX']);
 const pipeline = pipelineOf(pipelineOptionsOf(config));
 const { generation, bucketCount } = pipeline;
+/** What the table has taken for checkpoints since the last batch that was told of. */
+let writeUnits = 0;
 
 const consume = makeConsumer({
   pipeline,
@@ -27,13 +29,16 @@ const consume = makeConsumer({
     generation,
     bucketCount,
     objects: new S3States({ bucket: readBucket('STATE') }),
-    onCommitted: ({ writeUnits }) => metrics.addMetric('writeUnits', consumeMetrics.writeUnits, writeUnits),
+    onCommitted: (commit) => {
+      writeUnits += commit.writeUnits;
+    },
   }),
   history: historyOf(),
   report: (batch) => {
     const line = batchLineOf(batch);
     addBatch(metrics, line);
-    logger.info('batch folded', line);
+    logger.info('batch folded', { ...line, writeUnits });
+    writeUnits = 0;
   },
 });
 

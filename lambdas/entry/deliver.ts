@@ -10,9 +10,10 @@ import type { DeliveryEvent } from '../../adapters/delivery/events.ts';
 import { SecretsManagerSecrets } from '../../adapters/delivery/secrets-manager.ts';
 import { makeSender } from '../../adapters/delivery/senders.ts';
 import { cloudEndpointsOf } from '../../core/delivery.ts';
-import { deliverMetrics, type DeliverMetric } from '../../core/metrics.ts';
+import { deliverMetrics } from '../../core/metrics.ts';
 import { type DelivererFact, makeDeliverer } from '../deliver.ts';
 import type { QueueEvent } from '../events/queue.ts';
+import { addCounts } from './add-counts.ts';
 import { deliverLineOf } from './deliver-report.ts';
 import { readEnvironment } from './environment.ts';
 import { logger, metrics, observed } from './telemetry.ts';
@@ -48,7 +49,8 @@ export const handler = observed(
       return await deliver(event, context);
     } finally {
       const line = deliverLineOf(facts, seen);
-      for (const [name, unit] of Object.entries(deliverMetrics)) metrics.addMetric(name, unit, line[name as DeliverMetric]);
+      const { problems: _, ...counts } = line;
+      addCounts(metrics, deliverMetrics, counts);
       const { deadLetters, endpointsDisabled, badMessages } = line;
       logger[deadLetters + endpointsDisabled + badMessages > 0 ? 'error' : 'info']('signals delivered', line);
       await publishNotices(seen, { client: events, busName: environment.BUS_NAME, eventSource: environment.BUS_SOURCE }).catch(

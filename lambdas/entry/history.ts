@@ -2,6 +2,7 @@ import config from '#tapeline.config';
 import { pipelineOptionsOf } from '../../core/config.ts';
 import { historyMetrics } from '../../core/metrics.ts';
 import { makeHistoryWriter } from '../history.ts';
+import { addCounts } from './add-counts.ts';
 import { readTimestreamHistory } from './kept-history.ts';
 import { logger, metrics, observed } from './telemetry.ts';
 
@@ -9,7 +10,7 @@ const write = makeHistoryWriter({
   pipeline: pipelineOptionsOf(config),
   history: readTimestreamHistory(),
   report: ({ records, trades }) => {
-    metrics.addMetric('tradesKept', historyMetrics.tradesKept, trades);
+    addCounts(metrics, historyMetrics, { tradesKept: trades });
     logger.info('trades kept', { records, trades });
   },
 });

@@ -4,6 +4,7 @@ import { S3RefusedSignals } from '../../adapters/s3/refused-signals.ts';
 import { publishMetrics } from '../../core/metrics.ts';
 import type { TableStreamEvent } from '../events/table-stream.ts';
 import { makePublisher, type PublishFact } from '../publish.ts';
+import { addCounts } from './add-counts.ts';
 import { readBucket } from './bucket.ts';
 import { readEnvironment } from './environment.ts';
 import { publishDelayMsOf, publishLineOf } from './publish-report.ts';
@@ -27,10 +28,9 @@ export const handler = observed('publish', async (event: TableStreamEvent, conte
   const publish = makePublisher({ bus, refused, source: environment.SIGNAL_SOURCE, report: (fact) => facts.push(fact) });
   const response = await publish(event, context);
   const line = publishLineOf(facts);
-  for (const name of ['published', 'unpublished', 'refused', 'badItems'] as const)
-    metrics.addMetric(name, publishMetrics[name], line[name]);
-  const delayMs = publishDelayMsOf(event, Date.now());
-  if (delayMs !== undefined) metrics.addMetric('publishDelayMs', publishMetrics.publishDelayMs, delayMs);
-  logger[line.problems.length > 0 ? 'error' : 'info']('signals published', { ...line, publishDelayMs: delayMs });
+  const publishDelayMs = publishDelayMsOf(event, Date.now());
+  const { problems, ...counts } = line;
+  addCounts(metrics, publishMetrics, { ...counts, ...(publishDelayMs !== undefined && { publishDelayMs }) });
+  logger[problems.length > 0 ? 'error' : 'info']('signals published', { ...line, publishDelayMs });
   return response;
 });

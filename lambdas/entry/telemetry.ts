@@ -27,7 +27,8 @@ export function observed<Args extends unknown[], Answer>(
       tracer.addErrorAsMetadata(error as Error);
       throw error;
     } finally {
-      metrics.publishStoredMetrics();
+      // It would warn, in a line of its own, of a batch that failed before it had anything to count.
+      if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
       segment?.close();
       if (parent) tracer.setSegment(parent);
     }

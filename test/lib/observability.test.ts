@@ -5,9 +5,9 @@ import { Match } from 'aws-cdk-lib/assertions';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defineTapeline, webhook } from '../../core/config.ts';
-import { consumeMetrics, deliverMetrics, publishMetrics, sessionMetrics } from '../../core/metrics.ts';
+import { consumeMetrics, deliverMetrics, historyMetrics, publishMetrics, sessionMetrics } from '../../core/metrics.ts';
 import { root } from '../house/project.ts';
-import { ofType, removeFolders, type Synthesised, synthesisePipeline } from './synth.ts';
+import { ofType, removeFolders, type Resource, type Synthesised, synthesisePipeline } from './synth.ts';
 
 const pagesFolder = 'docs/runbooks/';
 
@@ -20,13 +20,14 @@ type Alarm = {
   readonly Metrics?: readonly {
     readonly Id: string;
     readonly Expression?: string;
-    readonly MetricStat?: { readonly Metric: { readonly MetricName: string; readonly Namespace: string } };
+    readonly MetricStat?: { readonly Metric: { readonly MetricName: string; readonly Namespace: string }; readonly Stat: string };
   }[];
   readonly [property: string]: unknown;
 };
 
 let open: Synthesised;
 let session: Synthesised;
+let timestream: Synthesised;
 
 beforeAll(() => {
   open = synthesisePipeline({ config: defineTapeline({ deliver: [webhook({ url: 'https://example.com/hooks' })] }) });
@@ -38,6 +39,7 @@ beforeAll(() => {
       subscriptions: [new EmailSubscription('desk@example.com')],
     },
   });
+  timestream = synthesisePipeline({ history: 'timestream' });
 });
 afterAll(removeFolders);
 
@@ -70,24 +72,101 @@ describe('every alarm', () => {
     for (const alarm of alarmsOf(open)) expect(alarm).toMatchObject({ AlarmActions: [topic], OKActions: [topic] });
   });
 
-  it('reads metrics that there are: our own by the names that the handlers emit', () => {
-    const known = new Set(Object.keys({ ...consumeMetrics, ...deliverMetrics, ...publishMetrics, ...sessionMetrics }));
-    const own = alarmsOf(session).flatMap(({ Namespace, MetricName, Metrics = [] }) =>
-      [{ Namespace, MetricName }, ...Metrics.map(({ MetricStat }) => ({ ...MetricStat?.Metric }))].flatMap((metric) =>
-        metric.Namespace === 'Tapeline' ? [metric.MetricName as string] : [],
-      ),
-    );
-    expect(own.length).toBeGreaterThan(5);
-    expect(own.filter((name) => !known.has(name))).toEqual([]);
-  });
-
   it('uses in its expression exactly the metrics that it is given', () => {
-    for (const { AlarmName, Metrics = [] } of alarmsOf(session)) {
+    for (const { AlarmName, Metrics = [] } of [open, session, timestream].flatMap(alarmsOf)) {
       if (Metrics.length === 0) continue;
       const expression = Metrics.find(({ Expression }) => Expression)?.Expression as string;
       const used = [...new Set(expression.match(/\b[a-z]\w*/g))].sort();
       expect({ AlarmName, used }).toEqual({ AlarmName, used: Metrics.flatMap(({ Id, MetricStat }) => (MetricStat ? [Id] : [])).sort() });
     }
+  });
+});
+
+/** By namespace and name: the dimension, and the statistics that mean something. @see the page of each service on its CloudWatch metrics */
+const awsMetrics: Readonly<Record<string, readonly [dimension: string, statistics: RegExp]>> = {
+  'AWS/Lambda Errors': ['FunctionName', /^Sum$/],
+  'AWS/Lambda Throttles': ['FunctionName', /^Sum$/],
+  'AWS/Lambda Duration': ['FunctionName', /^(Average|Maximum|p\d+)$/],
+  'AWS/Lambda IteratorAge': ['FunctionName', /^Maximum$/],
+  'AWS/Kinesis IncomingRecords': ['StreamName', /^Sum$/],
+  'AWS/Kinesis IncomingBytes': ['StreamName', /^Sum$/],
+  'AWS/Kinesis WriteProvisionedThroughputExceeded': ['StreamName', /^Sum$/],
+  'AWS/DynamoDB ConsumedWriteCapacityUnits': ['TableName', /^Sum$/],
+  'AWS/SQS ApproximateNumberOfMessagesVisible': ['QueueName', /^Maximum$/],
+  'AWS/SNS NumberOfMessagesPublished': ['TopicName', /^Sum$/],
+  'AWS/Events Invocations': ['RuleName', /^Sum$/],
+  'AWS/Firehose DeliveryToS3.DataFreshness': ['DeliveryStreamName', /^Maximum$/],
+  'AWS/Firehose FailedConversion.Records': ['DeliveryStreamName', /^Sum$/],
+};
+
+/** What each of our functions emits, by the last word of its service's name. */
+const ownMetrics: Readonly<Record<string, object>> = {
+  consume: { ...consumeMetrics, rowsRefused: historyMetrics.rowsRefused },
+  publish: publishMetrics,
+  deliver: deliverMetrics,
+  history: historyMetrics,
+  'history-transform': historyMetrics,
+  session: sessionMetrics,
+};
+
+describe('every metric that an alarm or the dashboard reads', () => {
+  const stacks = () => [open, session, timestream];
+
+  it('is one that AWS has, by its dimension and with a statistic that it has', () => {
+    const read = stacks()
+      .flatMap(readBy)
+      .filter(({ namespace }) => namespace !== 'Tapeline');
+    const wrong = read.filter(({ namespace, name, dimensions, statistic }) => {
+      const [dimension, statistics] = awsMetrics[`${namespace} ${name}`] ?? ['', /^$/];
+      return !statistics.test(statistic) || Object.keys(dimensions).join() !== dimension;
+    });
+    expect(wrong).toEqual([]);
+    expect(new Set(read.map(({ namespace, name }) => `${namespace} ${name}`))).toEqual(new Set(Object.keys(awsMetrics)));
+  });
+
+  it('is one that a function of the stack emits, by the name under which it does; counts are summed up, the rest is the largest', () => {
+    for (const stack of stacks()) {
+      const services = ofType(stack.resources, 'AWS::Lambda::Function').map(
+        ({ Properties }) => Properties.Environment.Variables.POWERTOOLS_SERVICE_NAME as string,
+      );
+      const read = readBy(stack).filter(({ namespace }) => namespace === 'Tapeline');
+      expect(read.length).toBeGreaterThan(15);
+      for (const { name, dimensions, statistic } of read) {
+        const service = dimensions['service'] as string;
+        expect(services).toContain(service);
+        const unit = Object.entries(ownMetrics[service.replace('Tapeline/', '')] ?? {}).find(([known]) => known === name)?.[1];
+        expect({ name, service, statistic }).toEqual({
+          name,
+          service,
+          statistic: name === 'sessionOpen' ? 'Minimum' : unit === 'Count' ? 'Sum' : 'Maximum',
+        });
+      }
+    }
+  });
+});
+
+describe('what the history sets aside', () => {
+  it('is an alarm: frames and rows that Firehose keeps, and rows that Timestream refuses, of the history function and of the consumer', () => {
+    const read = (stack: Synthesised) =>
+      (alarmNamed(stack, 'history-refused').Metrics ?? []).flatMap(({ MetricStat }) => (MetricStat ? [MetricStat.Metric.MetricName] : []));
+    expect(read(open)).toEqual(['framesFailed', ...Array.from({ length: 4 }, () => 'FailedConversion.Records')]);
+    expect(read(timestream)).toEqual(['rowsRefused', 'rowsRefused']);
+    expect(alarmNamed(open, 'history-refused')).toMatchObject({ Threshold: 0, ComparisonOperator: 'GreaterThanThreshold' });
+  });
+
+  it('and so is a batch of trades that Lambda has given up', () => {
+    timestream.template.hasResourceProperties('AWS::Events::Rule', {
+      EventPattern: Match.objectLike({
+        detail: Match.objectLike({ bucket: { name: Match.arrayWith([{ Ref: Match.stringLikeRegexp('^HistoryRefused') }]) } }),
+      }),
+    });
+  });
+});
+
+describe('the part of bad input', () => {
+  it('is told also where all of it is bad, when no trades are counted', () => {
+    const [expression] = alarmNamed(open, 'quarantine-rate').Metrics ?? [];
+    expect(expression?.Expression).toBe('100 * bad / (bad + FILL(trades, 0))');
   });
 });
 
@@ -172,9 +251,9 @@ describe('the dashboard', () => {
   it('shows every metric of the handlers, and is linked in the outputs', () => {
     const [dashboard] = ofType(open.resources, 'AWS::CloudWatch::Dashboard');
     const body = JSON.stringify(dashboard?.Properties.DashboardBody);
-    const notShown = new Set(['records', 'sessionOpen']);
-    const names = Object.keys({ ...consumeMetrics, ...deliverMetrics, ...publishMetrics }).filter((name) => !notShown.has(name));
+    const names = Object.keys({ ...consumeMetrics, ...deliverMetrics, ...publishMetrics, framesFailed: '' });
     expect(names.filter((name) => !body.includes(name))).toEqual([]);
+    expect(JSON.stringify(ofType(timestream.resources, 'AWS::CloudWatch::Dashboard'))).toContain('rowsRefused');
     expect(body).toContain('{Tapeline,reason,service} MetricName=');
     open.template.hasOutput('DashboardUrl', { Value: Match.anyValue() });
   });
@@ -183,7 +262,56 @@ describe('the dashboard', () => {
 describe('without a history and endpoints', () => {
   it('nobody watches over them', () => {
     const bare = synthesisePipeline({ history: 'none' });
-    for (const name of ['history-delay', 'deliveries'])
+    for (const name of ['history-delay', 'history-refused', 'deliveries'])
       expect([alarmNamed(open, name), alarmNamed(bare, name)]).toEqual([expect.anything(), undefined]);
   });
 });
+
+type Read = {
+  readonly namespace: string;
+  readonly name: string;
+  readonly dimensions: Readonly<Record<string, unknown>>;
+  readonly statistic: string;
+};
+
+/** By alarms and by the dashboard, whose references to resources are left open. */
+function readBy(stack: Synthesised): Read[] {
+  const ofAlarm = (
+    metric: { MetricName?: string; Namespace?: string; Dimensions?: { Name: string; Value: unknown }[] },
+    statistic: unknown,
+  ): Read[] =>
+    metric.MetricName === undefined
+      ? []
+      : [
+          {
+            namespace: metric.Namespace as string,
+            name: metric.MetricName,
+            dimensions: Object.fromEntries((metric.Dimensions ?? []).map(({ Name, Value }) => [Name, Value])),
+            statistic: String(statistic),
+          },
+        ];
+  const byAlarms = alarmsOf(stack).flatMap((alarm) => [
+    ...ofAlarm(alarm, alarm['Statistic'] ?? alarm['ExtendedStatistic']),
+    ...(alarm.Metrics ?? []).flatMap(({ MetricStat }) => (MetricStat ? ofAlarm(MetricStat.Metric, MetricStat.Stat) : [])),
+  ]);
+  return [...byAlarms, ...byDashboard(stack)];
+}
+
+/** A line of a graph is namespace, name, dimensions in pairs, and options; one that repeats what is above it begins with dots. */
+function byDashboard({ resources }: Synthesised): Read[] {
+  const [dashboard] = ofType(resources, 'AWS::CloudWatch::Dashboard');
+  const [, parts] = (dashboard as Resource).Properties.DashboardBody['Fn::Join'] as [string, unknown[]];
+  const body = JSON.parse(parts.map((part) => (typeof part === 'string' ? part : 'reference')).join('')) as {
+    widgets: { properties: { metrics?: unknown[][] } }[];
+  };
+  return body.widgets.flatMap(({ properties: { metrics = [] } }) =>
+    metrics.flatMap((line): Read[] => {
+      const texts = line.filter((part) => typeof part === 'string');
+      const options = line.find((part) => typeof part === 'object') as { expression?: string; stat?: string } | undefined;
+      if (options?.expression !== undefined) return [];
+      const [namespace = '', name = '', ...pairs] = texts;
+      const dimensions = Object.fromEntries(Array.from({ length: pairs.length / 2 }, (_, i) => [pairs[2 * i], pairs[2 * i + 1]]));
+      return [{ namespace, name, dimensions, statistic: options?.stat ?? 'Average' }];
+    }),
+  );
+}

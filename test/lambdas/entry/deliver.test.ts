@@ -88,7 +88,7 @@ describe.skipIf(local.kind === 'missing')('the bundle that delivers, by its envi
     expect(bus.calls.flat()).toMatchObject([{ EventBusName: 'signals', Source: 'tapeline', DetailType: 'tapeline.endpoint.disabled.v1' }]);
     const numbers = { delivered: 1, deadLetters: 0, endpointsDisabled: 1, badMessages: 0 };
     expect(log).toContainEqual(expect.objectContaining({ level: 'ERROR', message: 'signals delivered', ...numbers }));
-    expect(log).toContainEqual(expect.objectContaining({ _aws: expect.anything(), ...numbers }));
+    expect(log).toContainEqual(expect.objectContaining({ _aws: expect.anything(), delivered: 1, endpointsDisabled: 1 }));
 
     await invoke({ sweep: true });
     expect(received).toHaveLength(1);

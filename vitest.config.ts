@@ -9,6 +9,7 @@ export default defineConfig({
     setupFiles: ['test/house/no-network.ts'],
     execArgv: ['--disable-warning=ExperimentalWarning'],
     maxWorkers: 2,
+    env: isSlowWanted ? { TAPELINE_SLOW: '1' } : {},
     testTimeout: isSlowWanted ? 600_000 : 30_000,
     hookTimeout: 30_000,
     reporters: ['default'],

@@ -1,7 +1,9 @@
 const passingErrors = new Set([
   'InternalFailure',
+  'KmsThrottled',
   'ProvisionedThroughputExceededException',
   'RequestLimitExceeded',
+  'RequestThrottled',
   'ThrottlingException',
   'TimeoutError',
   'TooManyRequestsException',

@@ -9,7 +9,7 @@ import type { Strategy } from './strategy.ts';
 import { checkWindow } from './window.ts';
 
 export { ConfigError } from './config-error.ts';
-export { command, discord, slack, telegram, webhook } from './delivery.ts';
+export { command, discord, slack, sqs, telegram, webhook } from './delivery.ts';
 
 /** What a deployment is: the one thing a user states, read alike by the laptop and the cloud. */
 export type TapelineConfig = {
@@ -84,7 +84,8 @@ export type TapelineConfig = {
    */
   readonly shards?: number | 'on-demand';
   /**
-   * Where signals are delivered to: `webhook({ url: 'https://example.com/hooks' })`, `slack`, `discord`, `telegram`, `command`.
+   * Where signals are delivered to: `webhook({ url: 'https://example.com/hooks' })`, `slack`, `discord`, `telegram`, `sqs`,
+   * `command`.
    * @default nowhere
    */
   readonly deliver?: readonly Endpoint[];

@@ -48,11 +48,21 @@ export type DiscordEndpoint = Named & { readonly kind: 'discord' };
 /** A bot's message to a chat; the bot's token is in the secret store under the endpoint's name. */
 export type TelegramEndpoint = Named & { readonly kind: 'telegram'; readonly chatId: string };
 
+/**
+ * A queue of Amazon SQS, each message a CloudEvent. In a FIFO queue they are grouped by symbol and known by their id: the receiver has them in
+ * order, and none twice within SQS's five minutes.
+ */
+export type SqsEndpoint = Named & {
+  readonly kind: 'sqs';
+  /** Such as `arn:aws:sqs:eu-central-1:123456789012:signals.fifo`. */
+  readonly queueArn: string;
+};
+
 /** A program on this machine that is started for each delivery and reads it from its standard input. Exit code 0 is success. */
 export type CommandEndpoint = Named & { readonly kind: 'command'; readonly command: readonly string[] };
 
 /** Where signals are delivered to. Secrets are never part of it. */
-export type Endpoint = WebhookEndpoint | SlackEndpoint | DiscordEndpoint | TelegramEndpoint | CommandEndpoint;
+export type Endpoint = WebhookEndpoint | SlackEndpoint | DiscordEndpoint | TelegramEndpoint | SqsEndpoint | CommandEndpoint;
 
 type Options<E extends Endpoint> = Omit<E, 'kind'>;
 
@@ -74,6 +84,11 @@ export function discord(options: Options<DiscordEndpoint>): DiscordEndpoint {
 /** @throws ConfigError */
 export function telegram(options: Options<TelegramEndpoint>): TelegramEndpoint {
   return checked({ ...options, kind: 'telegram' });
+}
+
+/** @param options `name` is the queue's when left out, in small letters and `-`. @throws ConfigError */
+export function sqs(options: Omit<Options<SqsEndpoint>, 'name'> & { readonly name?: string }): SqsEndpoint {
+  return checked({ ...options, kind: 'sqs', name: options.name ?? nameOf(String(options.queueArn).split(':').at(-1) as string) });
 }
 
 /** @throws ConfigError */
@@ -101,6 +116,14 @@ export function cloudEndpointsOf({ deliver = [] }: { readonly deliver?: readonly
   return deliver.filter(({ kind }) => kind !== 'command');
 }
 
+/** @see https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html */
+const queuePattern = /^arn:aws(-cn|-us-gov)?:sqs:[a-z0-9-]+:\d{12}:([\w-]{1,80}|[\w-]{1,75}\.fifo)$/;
+
+/** The queues that are delivered to, for who grants that. */
+export function queueArnsOf({ deliver = [] }: { readonly deliver?: readonly Endpoint[] }): readonly string[] {
+  return deliver.flatMap((endpoint) => (endpoint.kind === 'sqs' ? endpoint.queueArn : []));
+}
+
 type Check = (value: unknown, of: string) => void;
 type Checks = Readonly<Record<string, Check>>;
 
@@ -124,11 +147,12 @@ const ownChecks: Record<Endpoint['kind'], Checks> = {
   slack: {},
   discord: {},
   telegram: { chatId: matching(/^(-?\d{1,20}|@\w{5,32})$/, 'the number of a chat as text, or "@" and the name of a channel') },
+  sqs: { queueArn: matching(queuePattern, 'the ARN of a queue such as "arn:aws:sqs:eu-central-1:123456789012:signals"') },
   command: { command: listOf((value, of) => typeof value === 'string' || refuse(of, 'a list of texts such as ["notify-send"]', value)) },
 };
 
 const kinds = Object.keys(ownChecks);
-const required = new Set(['name', 'url', 'chatId', 'command']);
+const required = new Set(['name', 'url', 'chatId', 'queueArn', 'command']);
 
 function checked<E extends Endpoint>(endpoint: E): E {
   const { kind, ...options } = endpoint;
@@ -174,7 +198,11 @@ function withoutCredentials(url: string): string {
 
 function hostNameOf(url: unknown): string {
   const host = urlPattern.exec(String(url))?.groups?.['host'] ?? 'webhook';
-  return host
+  return nameOf(host);
+}
+
+function nameOf(text: string): string {
+  return text
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
     .replaceAll(/^-|-$/g, '')

@@ -17,7 +17,8 @@ export function signalIdOf(decision: {
   return [generation, strategy, symbol, interval, String(windowStartMs)].map(escapeField).join('_');
 }
 
-function escapeField(text: string): string {
+/** A text as it is in a `signalId`: another one for each text. */
+export function escapeField(text: string): string {
   return text.replace(/[^A-Za-z0-9-]/gu, (character) =>
     utf8BytesOf(character.codePointAt(0) as number)
       .map(escapeByte)

@@ -1,7 +1,7 @@
 import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import type { ITopicSubscription } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
-import { cloudEndpointsOf } from '../core/delivery.ts';
+import { cloudEndpointsOf, queueArnsOf } from '../core/delivery.ts';
 import { deploymentOptionsOf, type HistoryKind, pipelineOptionsOf, type TapelineConfig } from '../core/config.ts';
 import { acknowledge } from './acknowledge.ts';
 import type { AlarmThresholds } from './alarms.ts';
@@ -89,7 +89,12 @@ export class PipelineStack extends Stack {
     });
     this.topic = new SignalTopic(this, 'SignalTopic', { ...shared, bus: this.signals.bus, subscriptions: props.subscriptions });
     if (cloudEndpointsOf(config).length > 0) {
-      this.webhooks = new Webhooks(this, 'Webhooks', { ...shared, bus: this.signals.bus, configPath: props.configPath });
+      this.webhooks = new Webhooks(this, 'Webhooks', {
+        ...shared,
+        bus: this.signals.bus,
+        configPath: props.configPath,
+        queueArns: queueArnsOf(config),
+      });
     }
     if (!emulator) this.observability = this.#observe({ ...props.alarms, ...shared, calendar });
     this.#tell();

@@ -23,6 +23,8 @@ export type WebhooksProps = {
   readonly bus: IEventBus;
   /** The file of the config with `deliver`. @default `tapeline.config.ts` in the folder that the app is started in */
   readonly configPath?: string | undefined;
+  /** Queues among those endpoints, which the function may send to. @default none */
+  readonly queueArns?: readonly string[] | undefined;
   /** Invocations at once for signals, 2 to 1,000. @default 10 */
   readonly concurrencyMax?: number | undefined;
   /** @default a customer key of its own */
@@ -36,7 +38,7 @@ const timeout = Duration.minutes(2);
 /**
  * Delivers the signals of the bus to the endpoints of the config:
  *
- *     bus ─rule─▶ queue ─▶ function ─▶ HTTPS         table: what waits, what has arrived, what was given up
+ *     bus ─rule─▶ queue ─▶ function ─▶ HTTPS, SQS    table: what waits, what has arrived, what was given up
  *                            ▲                       secret: all that endpoints need to know
  *                      each minute: what is due by now
  */
@@ -79,7 +81,7 @@ export class Webhooks extends Construct {
         SIGNAL_SOURCE: `/tapeline/${Stack.of(this).stackName}`,
       },
     });
-    this.#grantHandler();
+    this.#grantHandler(props.queueArns ?? []);
     bus.grantPutEventsTo(this.handler);
     this.#route(bus, queue);
     this.handler.addEventSource(
@@ -157,7 +159,7 @@ export class Webhooks extends Construct {
     });
   }
 
-  #grantHandler(): void {
+  #grantHandler(queueArns: readonly string[]): void {
     const { handler, table } = this;
     handler.addToRolePolicy(
       new PolicyStatement({
@@ -169,6 +171,9 @@ export class Webhooks extends Construct {
       new PolicyStatement({ actions: ['dynamodb:Query'], resources: [`${table.tableArn}/index/${deliveryTable.dueIndex}`] }),
     );
     handler.addToRolePolicy(new PolicyStatement({ actions: ['secretsmanager:GetSecretValue'], resources: [this.secret.secretArn] }));
+    if (queueArns.length > 0) {
+      handler.addToRolePolicy(new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [...queueArns] }));
+    }
     grantTableKey(this.encryptionKey, handler);
   }
 

@@ -13,6 +13,7 @@ import type { Sender } from './sender.ts';
 import { shortText } from './short-text.ts';
 import { slackPost } from './slack.ts';
 import { SecretError } from './standard-webhooks.ts';
+import type { Queues } from './sqs.ts';
 import { telegramPost } from './telegram.ts';
 import { webhookContentOf, webhookPost } from './webhook.ts';
 
@@ -57,12 +58,14 @@ export function makeSender(options: SenderOptions): EverySender {
     telegramUrl = 'https://api.telegram.org',
   } = options;
   const httpSenders = new Map<string, HttpSender>();
+  let queues: Promise<Queues> | undefined;
   return {
     send: ({ signals, ...attempt }, signal) =>
       bring({ ...attempt, events: signals.map((each) => signalEventOf(each, { source })), lines: () => signals.map(chatLineOf) }, signal),
     ping: (endpoint, attemptedAtMs, signal) => bring(pingOf(endpoint, attemptedAtMs), signal),
     close() {
       for (const sender of httpSenders.values()) sender.close();
+      void queues?.then((each) => each.close());
     },
   };
 
@@ -73,6 +76,7 @@ export function makeSender(options: SenderOptions): EverySender {
         const input = events.map((event) => `${JSON.stringify(event)}\n`).join('');
         return await deliverToCommand({ command: endpoint.command, deliveryId, input, timeoutMs }, signal);
       }
+      if (endpoint.kind === 'sqs') return await (await queuesOf()).send({ ...content, endpoint }, signal);
       const known = await secrets.read(endpoint.name);
       if (known.length === 0) return missingSecretOf(endpoint);
       const answer = await httpSenderOf(endpoint).post(postOf(content, endpoint, known), signal);
@@ -107,6 +111,12 @@ export function makeSender(options: SenderOptions): EverySender {
     }
   }
 
+  /** Few have queues, and their client takes a while to load. */
+  function queuesOf(): Promise<Queues> {
+    queues ??= import('./sqs.ts').then(({ Queues }) => new Queues({ timeoutMs }));
+    return queues;
+  }
+
   /** Connections are shared among endpoints that may reach the same. */
   function httpSenderOf(endpoint: HttpEndpoint): HttpSender {
     const allow = endpoint.kind === 'webhook' ? (endpoint.allowPrivate ?? []) : [];
@@ -119,7 +129,7 @@ export function makeSender(options: SenderOptions): EverySender {
   }
 }
 
-type HttpEndpoint = Exclude<Endpoint, { kind: 'command' }>;
+type HttpEndpoint = Exclude<Endpoint, { kind: 'command' | 'sqs' }>;
 
 const secretOf: Record<HttpEndpoint['kind'], string> = {
   webhook: 'signing secret',

@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { command, ConfigError, defineTapeline, discord, slack, telegram, type TapelineConfig, webhook } from '../../core/config.ts';
-import { cloudEndpointsOf, type Endpoint } from '../../core/delivery.ts';
+import { command, ConfigError, defineTapeline, discord, slack, sqs, telegram, type TapelineConfig, webhook } from '../../core/config.ts';
+import { cloudEndpointsOf, type Endpoint, queueArnsOf } from '../../core/delivery.ts';
 import { choiceOf } from '../../core/delivery-choice.ts';
 import { deliveryIdOf, laneOf } from '../../core/delivery-lane.ts';
 import { bySignalOrder } from '../../core/signal.ts';
 import { signalOf } from '../adapters/delivery/signals.ts';
 
 const url = 'https://example.com/hooks?a=1';
+const queueArn = 'arn:aws:sqs:eu-central-1:123456789012:My_signals.fifo';
 
 describe('an endpoint', () => {
   it('is given back as it was written, a webhook named by its host', () => {
@@ -18,10 +19,12 @@ describe('an endpoint', () => {
       webhook({ url }),
       discord({ name: 'd' }),
       telegram({ name: 't', chatId: '-100123' }),
+      sqs({ queueArn }),
       command({ name: 'c', command: ['x'] }),
     ];
     expect(defineTapeline({ deliver }).deliver).toBe(deliver);
-    expect(cloudEndpointsOf({ deliver }).map(({ kind }) => kind)).toEqual(['webhook', 'discord', 'telegram']);
+    expect(cloudEndpointsOf({ deliver }).map(({ kind }) => kind)).toEqual(['webhook', 'discord', 'telegram', 'sqs']);
+    expect([sqs({ queueArn }).name, queueArnsOf({ deliver })]).toEqual(['my-signals-fifo', [queueArn]]);
   });
 
   it.each<[string, () => unknown, string]>([
@@ -65,6 +68,13 @@ describe('an endpoint', () => {
     ['onSilence of another word', () => webhook({ url, onSilence: 'keep' } as never), 'onSilence must be hold or drop'],
     ['a network that is none', () => webhook({ url, allowPrivate: ['all of it'] }), 'allowPrivate must be'],
     ['a chat without a number', () => telegram({ name: 't', chatId: 'my chat' }), 'chatId must be'],
+    [
+      'a queue by its address',
+      () => sqs({ queueArn: 'https://sqs.eu-central-1.amazonaws.com/123456789012/signals' }),
+      'queueArn must be the ARN',
+    ],
+    ['a queue of a strange name', () => sqs({ queueArn: `${queueArn}.fifo` }), 'queueArn must be'],
+    ['no queue', () => sqs({} as never), 'sqs: queueArn must be'],
     ['no command', () => command({ name: 'c', command: [] }), 'command must be a list with at least one entry'],
   ])('with %s is refused, and says what it received', (_, make, message) => {
     expect(make).toThrow(ConfigError);
@@ -73,7 +83,7 @@ describe('an endpoint', () => {
 
   it.each<[string, unknown, string]>([
     ['that is no list', 'https://example.com', 'deliver must be a list'],
-    ['of URLs', ['https://example.com'], 'deliver must hold what webhook, slack, discord, telegram, command return'],
+    ['of URLs', ['https://example.com'], 'deliver must hold what webhook, slack, discord, telegram, sqs, command return'],
     ['of one name twice', [webhook({ url }), webhook({ url })], 'endpoints must have names of their own, received "example-com" twice'],
     ['written by hand, and wrongly', [{ kind: 'slack', name: 'UP' }], 'slack: name must be'],
   ])('deliver %s is refused', (_, deliver, message) => {

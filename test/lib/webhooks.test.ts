@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { Match } from 'aws-cdk-lib/assertions';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeDeliveryTable } from '../aws/table.ts';
-import { command, defineTapeline, slack, webhook } from '../../core/config.ts';
+import { command, defineTapeline, slack, sqs, webhook } from '../../core/config.ts';
 import { bundlesOf, ofType, removeFolders, statementsOf, type Synthesised, synthesisePipeline } from './synth.ts';
 
 const config = defineTapeline({ deliver: [webhook({ url: 'https://example.com/hooks' }), slack({ name: 'alerts' })] });
@@ -39,6 +39,14 @@ describe('a stack that delivers', () => {
     ]);
     const everywhere = handler.filter(({ Resource }) => Resource.includes('*')).flatMap(({ Action }) => Action);
     expect(everywhere.every((action) => action.startsWith('xray:'))).toBe(true);
+  });
+
+  it('may send to the queues of the config by name, and to no other', () => {
+    const queueArns = ['a', 'b.fifo'].map((name) => `arn:aws:sqs:eu-central-1:123456789012:${name}`);
+    const ours = defineTapeline({ deliver: queueArns.map((queueArn) => sqs({ queueArn })) });
+    const { resources, findings } = synthesisePipeline({ config: ours });
+    const sending = statementsOf(resources).filter(({ Action }) => Action.includes('sqs:SendMessage'));
+    expect([sending.map(({ Resource }) => Resource), findings]).toEqual([[queueArns], []]);
   });
 
   it('takes signals from the bus to a queue, what cannot be taken on to another, and sweeps each minute', () => {

@@ -5,7 +5,8 @@ import { Topic } from 'aws-cdk-lib/aws-sns';
 
 /**
  * A topic as the target of a rule, with what EventBridge needs action by action: CDK's grant has a wildcard. Neither statement can be bound
- * to the rule, since what EventBridge sends to an encrypted topic does not say where it comes from.
+ * to the rule: AWS takes no conditions there, and nothing would arrive.
+ * @see docs/decisions/0067-eventbridge-to-a-topic-has-no-condition.md
  */
 export function topicTarget(topic: Topic, encryptionKey: IKey, props: SnsTopicProps): SnsTopic {
   const eventBridge = new ServicePrincipal('events.amazonaws.com');

@@ -1,7 +1,8 @@
 import { ConfigError } from '../../core/config-error.ts';
 import type { DeploymentOptions, HistoryKind } from '../../core/config.ts';
-import { cloudEndpointsOf, type Endpoint, queueArnsOf } from '../../core/delivery.ts';
+import { cloudEndpointsOf, type Endpoint } from '../../core/delivery.ts';
 import type { Pipeline } from '../../core/pipeline.ts';
+import { flushEveryMs } from '../flush.ts';
 import { measured } from './measured.ts';
 
 /** What a deployment is given to do in a month, and in what shape. */
@@ -13,13 +14,13 @@ export type Load = {
   readonly shards: number | 'on-demand';
   readonly buckets: number;
   readonly history: HistoryKind;
+  /** How long the feed gathers trades. */
+  readonly flushEverySec: number;
   readonly windowSizesMs: readonly number[];
   readonly allowedLatenessMs: number;
   readonly strategies: number;
   readonly slotsPerSymbol: number;
   readonly webhooks: number;
-  /** Of these, queues of SQS. */
-  readonly queues: number;
   readonly isAlwaysOpen: boolean;
 };
 
@@ -36,6 +37,7 @@ export type LoadOptions = {
   readonly shards?: number | 'on-demand' | undefined;
   readonly buckets?: number | undefined;
   readonly history?: HistoryKind | undefined;
+  readonly flushEveryMs?: number | undefined;
 };
 
 /** A shard takes 1 MB a second; at its peak a market has this many times the trades of its average. */
@@ -60,12 +62,12 @@ export function loadOf(options: LoadOptions): Load {
     shards,
     buckets,
     history: options.history ?? deployment.history,
+    flushEverySec: within('--flush-every', options.flushEveryMs ?? flushEveryMs.usual, flushEveryMs.least, flushEveryMs.most) / 1_000,
     windowSizesMs: pipeline.windowSizesMs,
     allowedLatenessMs: pipeline.allowedLatenessMs,
     strategies: pipeline.strategies.names.length,
     slotsPerSymbol: pipeline.strategies.slotsPerSymbol,
     webhooks: cloudEndpointsOf({ deliver }).length,
-    queues: queueArnsOf({ deliver }).length,
     isAlwaysOpen,
   };
 }

@@ -1,4 +1,14 @@
-import { consumeMetrics, deliverMetrics, historyMetrics, publishMetrics, sessionMetrics } from '../../core/metrics.ts';
+import {
+  type ConsumeMetric,
+  consumeMetrics,
+  type DeliverMetric,
+  deliverMetrics,
+  type HistoryMetric,
+  historyMetrics,
+  type PublishMetric,
+  publishMetrics,
+  sessionMetrics,
+} from '../../core/metrics.ts';
 import { type Load, peakFactor } from './load.ts';
 import { assumed, measured } from './measured.ts';
 import { type PriceName, priceTable } from './prices.ts';
@@ -48,7 +58,24 @@ const headBytes = 250;
 const putUnitBytes = 25 * kb;
 const firehoseStepBytes = 5 * kb;
 const frameEntriesMax = 16_384;
-const alarmMetrics = 19;
+/** Lambda asks each shard of a stream once a second, and starts a function where there is something. */
+const pollEverySec = 1;
+/** Paid for in the hours in which they are sent, and sent when something is wrong. */
+const sentWhenWrong: ReadonlySet<string> = new Set<ConsumeMetric | DeliverMetric | HistoryMetric | PublishMetric>([
+  'quarantined',
+  'checkpointConflicts',
+  'unpublished',
+  'refused',
+  'badItems',
+  'deadLetters',
+  'endpointsDisabled',
+  'badMessages',
+  'gaps',
+  'rowsRefused',
+  'framesFailed',
+]);
+/** As `lib/alarms.ts` has them. */
+const alarmMetrics = { always: 16, history: { none: 0, parquet: 8, timestream: 4 }, webhooks: 6, session: 2 } as const;
 
 /** What a month of this load costs, line by line; what costs nothing is left out. */
 export function monthOf(load: Load): Month {
@@ -95,9 +122,11 @@ function ratesOf(load: Load) {
   const stored = storedBytesOf(load, tradesPerSec);
   const characters = (stored / shards) * (4 / 3);
   const spilledShare = Math.max(0, 1 - travellingCharactersMax / characters);
-  const saves = closes + seconds / tumblingWindowSec + seconds * spilledShare;
+  const reads = seconds / Math.max(pollEverySec, load.flushEverySec);
+  const saves = closes + seconds / tumblingWindowSec + reads * spilledShare;
   return {
     seconds,
+    reads,
     trades,
     tradesPerSec,
     shards,
@@ -125,14 +154,17 @@ function storedBytesOf({ symbols, slotsPerSymbol, windowSizesMs, allowedLateness
   return symbols * perSymbol + tradesPerSec * rememberedSec * measured.idStoredBytes;
 }
 
-/** The feed gives out a frame a second and bucket, or more where one does not hold all of it. */
-function frameOf({ buckets, symbols }: Load, tradesPerSec: number): { readonly perSec: number; readonly bytes: number } {
-  const trades = tradesPerSec / buckets;
-  const perSec = Math.max(1, Math.ceil(trades / frameEntriesMax));
-  const ofFrame = trades / perSec;
+/** Each time the feed gives out a frame for each bucket, or more where one does not hold all of it. */
+function frameOf({ buckets, symbols, flushEverySec }: Load, tradesPerSec: number): { readonly perSec: number; readonly bytes: number } {
+  const trades = (tradesPerSec * flushEverySec) / buckets;
+  const frames = Math.max(1, Math.ceil(trades / frameEntriesMax));
+  const ofFrame = trades / frames;
   const known = Math.max(1, symbols / buckets);
   const distinct = Math.min(ofFrame, known * (1 - (1 - 1 / known) ** ofFrame));
-  return { perSec, bytes: measured.frameHeadBytes + ofFrame * measured.frameTradeBytes + distinct * measured.frameSymbolBytes };
+  return {
+    perSec: frames / flushEverySec,
+    bytes: measured.frameHeadBytes + ofFrame * measured.frameTradeBytes + distinct * measured.frameSymbolBytes,
+  };
 }
 
 function line(part: Part, what: string, price: PriceName, ...factors: Factor[]): Line {
@@ -169,13 +201,19 @@ function tape({ shards: wanted, history }: Load, { shards, seconds, frame, bucke
   ];
 }
 
-function consumer({ symbols, history }: Load, { shards, seconds, closes, trades, spilledShare }: Rates): Line[] {
-  const invocations = shards * (seconds + seconds / tumblingWindowSec);
+function consumer({ symbols, history }: Load, { shards, seconds, reads, closes, trades, spilledShare }: Rates): Line[] {
+  const invocations = shards * (reads + seconds / tumblingWindowSec);
   const calls = (history === 'none' ? 3 : 4) * shards * closes + 2 * shards * (seconds / tumblingWindowSec);
-  const callSec = ((calls + (spilledShare > 0 ? 2 * shards * seconds : 0)) * measured.callMs) / 1_000;
-  const foldSec = (invocations * measured.invocationMs + trades * measured.tradeMs + seconds * symbols * measured.packSymbolMs) / 1_000;
+  const callSec = ((calls + (spilledShare > 0 ? 2 * shards * reads : 0)) * measured.callMs) / 1_000;
+  const foldSec = (invocations * measured.invocationMs + trades * measured.tradeMs + reads * symbols * measured.packSymbolMs) / 1_000;
   return [
-    line('consumer', 'Lambda requests', 'lambdaRequest', [shards, 'shards'], [invocations / shards, 'reads, one a second']),
+    line(
+      'consumer',
+      'Lambda requests',
+      'lambdaRequest',
+      [shards, 'shards'],
+      [invocations / shards, 'reads that find something, and ends of windows'],
+    ),
     line('consumer', 'Lambda time, folding', 'lambdaGbSecond', [foldSec, 's'], [consumerGb, 'GB']),
     line('consumer', 'Lambda time, waiting for tables and streams', 'lambdaGbSecond', [callSec, 's'], [consumerGb, 'GB']),
   ];
@@ -233,7 +271,7 @@ function signals({ signals, buckets, closes }: Rates): Line[] {
   ];
 }
 
-function webhooks({ webhooks: endpoints, queues }: Load, { signals }: Rates): Line[] {
+function webhooks({ webhooks: endpoints }: Load, { signals }: Rates): Line[] {
   if (endpoints === 0) return [];
   const deliveries: Factor[] = [
     [signals, 'signals'],
@@ -255,15 +293,7 @@ function webhooks({ webhooks: endpoints, queues }: Load, { signals }: Rates): Li
     line('webhooks', 'DynamoDB writes, order of signals', 'dynamoDbWrite', [signals, 'signals'], [1, 'unit']),
     line('webhooks', 'DynamoDB reads, order of signals', 'dynamoDbRead', [signals, 'signals'], [1, 'unit']),
     line('webhooks', 'Secrets', 'secret', [1, 'secret']),
-    line('webhooks', 'SQS requests, to your queues', 'sqsRequest', [signals, 'signals'], [queues, 'queues']),
-    line(
-      'webhooks',
-      'Data to the internet',
-      'transferOut',
-      [signals, 'signals'],
-      [endpoints - queues, 'other endpoints'],
-      gb(measured.signalEventBytes + 600, 'each, with headers'),
-    ),
+    line('webhooks', 'Data to the internet', 'transferOut', ...deliveries, gb(measured.signalEventBytes + 600, 'each, with headers')),
   ];
 }
 
@@ -277,6 +307,7 @@ function parquet(_: Load, { bars, trades, seconds, buckets, frame, closes, shard
   const frameSteps = Math.ceil(frame.bytes / firehoseStepBytes) * firehoseStepBytes;
   const frames: Factor[] = [[buckets, 'buckets'], [seconds * frame.perSec, 'frames'], gb(frameSteps, 'each, in steps of 5 KB')];
   const transformSec = trades * (assumed.transformTradeMs / 1_000);
+  const batches = transformsOf(trades);
   const parquetBytes = bars * assumed.barParquetBytes + trades * assumed.tradeParquetBytes;
   const files = 4 * (seconds / 300) + parquetBytes / 32e6;
   return [
@@ -284,11 +315,15 @@ function parquet(_: Load, { bars, trades, seconds, buckets, frame, closes, shard
     line('history', 'Firehose, bars and signals as Parquet', 'firehoseConverted', gb(rowBytes, 'of JSON')),
     line('history', 'Firehose, trades', 'firehoseIn', ...frames),
     line('history', 'Firehose, trades as Parquet', 'firehoseConverted', ...frames),
-    line('history', 'Lambda requests', 'lambdaRequest', [(trades * measured.frameTradeBytes) / 0.3e6, 'batches of 0.3 MB']),
+    line('history', 'Lambda requests', 'lambdaRequest', [batches, 'batches of 0.3 MB']),
     line('history', 'Lambda time', 'lambdaGbSecond', [transformSec, 's'], [smallGb, 'GB']),
     line('history', 'S3 puts', 's3Put', [files, 'files']),
     line('history', 'S3 storage, each month one more', 's3Storage', gb(parquetBytes, 'of Parquet')),
   ];
+}
+
+function transformsOf(trades: number): number {
+  return (trades * measured.frameTradeBytes) / 0.3e6;
 }
 
 /** A second reader of the tape writes the trades, the consumer its bars and signals. */
@@ -319,11 +354,11 @@ function timestream(_: Load, { bars, trades, seconds, shards, signals }: Rates):
   ];
 }
 
-function observability(load: Load, { shards, seconds, buckets, closes, signals }: Rates): Line[] {
-  const invocations = shards * seconds;
+function observability(load: Load, { shards, seconds, reads, trades, buckets, closes, signals }: Rates): Line[] {
+  const invocations = shards * (reads + seconds / tumblingWindowSec);
   const published = Math.min(signals, buckets * closes);
   const perLine = measured.logLineBytes + measured.lambdaLogBytes;
-  const kept = load.history === 'timestream' ? invocations / historyBufferSec : 0;
+  const kept = { none: 0, parquet: transformsOf(trades), timestream: (shards * seconds) / historyBufferSec }[load.history];
   const logBytes = (invocations + published + kept) * perLine;
   const names = [
     consumeMetrics,
@@ -332,14 +367,16 @@ function observability(load: Load, { shards, seconds, buckets, closes, signals }
     ...(load.webhooks > 0 ? [deliverMetrics] : []),
     ...(load.isAlwaysOpen ? [] : [sessionMetrics]),
   ];
-  const metrics = names.reduce((sum, group) => sum + Object.keys(group).length, 0);
+  const metrics = names.flatMap((group) => Object.keys(group)).filter((name) => !sentWhenWrong.has(name)).length;
+  const { always, history, webhooks, session } = alarmMetrics;
+  const inAlarms = always + history[load.history] + (load.webhooks > 0 ? webhooks : 0) + (load.isAlwaysOpen ? 0 : session);
   // The first of each second, and of those behind it a twentieth.
   const traced = Math.min(published, 2 * closes + published / 20);
   return [
     line('observability', 'CloudWatch logs', 'logsIn', gb(logBytes, 'of lines')),
     line('observability', 'CloudWatch logs, a month', 'logsStorage', gb(logBytes * 0.15, 'compressed')),
-    line('observability', 'CloudWatch metrics', 'metric', [metrics, 'metrics of our own']),
-    line('observability', 'CloudWatch alarms', 'alarmMetric', [alarmMetrics, 'metrics in alarms']),
+    line('observability', 'CloudWatch metrics', 'metric', [metrics, 'metrics of our own that are never quiet']),
+    line('observability', 'CloudWatch alarms', 'alarmMetric', [inAlarms, 'metrics in alarms']),
     line('observability', 'CloudWatch dashboard', 'dashboard', [1, 'dashboard']),
     line('observability', 'X-Ray, the publisher', 'trace', [traced, 'traces']),
   ];

@@ -30,7 +30,7 @@ export function costText({ load, lines, byPart, usd, freeUsd, billedUsd }: Month
 /** What the numbers rest on beside the prices. */
 export const assumptions = [
   'A GB of market data is 10 million trades of 100 bytes, as feeds send them; packed they take a third.',
-  'The feed is tapeline feed: a packed frame a second and bucket. One trade a record would cost several times as much.',
+  'The feed is tapeline feed: a packed frame for each bucket, as often as it flushes. One trade a record would cost several times as much.',
   'Signals come as often as in a simulated market, 18.7 in 1,000 bars of a strategy; a cooldown makes them fewer.',
   'The peak is ten times the average of a day; shards are what it needs and a third more, but never fewer than in the config.',
   'S3 and Timestream storage is that of the first month; what is kept is paid again each month.',

@@ -6,6 +6,7 @@ import { monthOf } from '../cost/month.ts';
 import { priceTable } from '../cost/prices.ts';
 import { assumptions, costText } from '../cost/report.ts';
 import { exitCodes } from '../exit.ts';
+import { flushEveryMs } from '../flush.ts';
 import { loadConfig, numberOf, pipelineFor } from '../options.ts';
 import type { Session } from './session.ts';
 import { examples } from './shared-options.ts';
@@ -24,6 +25,7 @@ export function addCost(program: Command, session: Session): void {
     .option('--history <kind>', `${historyKinds.join(', ')} (default: as in the config)`)
     .option('--shards <n>', 'shards, or on-demand (default: as in the config, more where the peak needs them)')
     .option('--buckets <n>', 'buckets (default: as in the config, more where there are more shards)')
+    .option('--flush-every <ms>', `how long the feed gathers trades (default: ${flushEveryMs.usual}, as it does)`)
     .option('--json', 'print the month as one JSON document')
     .addHelpText(
       'after',
@@ -39,7 +41,10 @@ export function addCost(program: Command, session: Session): void {
 }
 
 type CostOptions = Partial<
-  Record<'config' | 'gbPerDay' | 'tradesPerDay' | 'symbols' | 'hoursPerDay' | 'days' | 'scale' | 'history' | 'shards' | 'buckets', string>
+  Record<
+    'config' | 'gbPerDay' | 'tradesPerDay' | 'symbols' | 'hoursPerDay' | 'days' | 'scale' | 'history' | 'shards' | 'buckets' | 'flushEvery',
+    string
+  >
 > & { readonly json?: boolean };
 
 async function costVerb(options: CostOptions, { stdout }: Session): Promise<number> {
@@ -57,6 +62,7 @@ async function costVerb(options: CostOptions, { stdout }: Session): Promise<numb
     days: number('--days', options.days),
     scale: number('--scale', options.scale),
     history: historyOf(options.history),
+    flushEveryMs: number('--flush-every', options.flushEvery),
     shards: options.shards === 'on-demand' ? 'on-demand' : count('--shards', options.shards),
     buckets: count('--buckets', options.buckets),
   });

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { formatOf } from '../../adapters/feeds/formats.ts';
 import { ConfigError } from '../../core/config.ts';
 import { exitCodes } from '../exit.ts';
+import { flushEveryMs } from '../flush.ts';
 import type { FeedNow, FeedResult, FeedSummary } from '../feed.ts';
 import { filterFor, numberOf, pipelineFor } from '../options.ts';
 import { OutputFiles } from '../output-files.ts';
@@ -22,7 +23,7 @@ export function addFeed(program: Command, session: Session): void {
     .option('--stack <name>', 'the deployed stack whose output TapeStream names the stream', defaultStack)
     .option('--config <file>', 'the config that was deployed (default: tapeline.config.ts here, else the one that comes with Tapeline)')
     .option('--state <dir>', `the folder of the outgoing log (default: ${join(defaultStateFolder, 'feed', 'STREAM')})`)
-    .option('--flush-every <ms>', 'how long trades are gathered into a frame at most', '1000')
+    .option('--flush-every <ms>', 'how long trades are gathered into a frame at most', String(flushEveryMs.usual))
     .option('--symbols <list>', 'only these symbols, such as IBM,AAPL')
     .option('--from <time>', 'only trades from this time on, ISO 8601 or Unix ms')
     .option('--to <time>', 'only trades before this time')
@@ -56,13 +57,11 @@ type FeedArguments = StreamOptions & {
   readonly json?: boolean;
 };
 
-const flushMs = { least: 10, most: 60_000 };
-
 async function feedVerb(options: FeedArguments, session: Session): Promise<number> {
   formatOf(options.feed);
-  const flushEveryMs = numberOf('--flush-every', options.flushEvery);
-  if (flushEveryMs < flushMs.least || flushEveryMs > flushMs.most)
-    throw new ConfigError(`--flush-every must be ${flushMs.least} to ${flushMs.most} ms, received "${options.flushEvery}"`);
+  const everyMs = numberOf('--flush-every', options.flushEvery);
+  if (everyMs < flushEveryMs.least || everyMs > flushEveryMs.most)
+    throw new ConfigError(`--flush-every must be ${flushEveryMs.least} to ${flushEveryMs.most} ms, received "${options.flushEvery}"`);
   const filter = filterFor(options);
   const pipeline = await pipelineFor(options.config === undefined ? {} : { config: options.config });
   const streamName = await streamNameFor(options, process.env);
@@ -83,7 +82,7 @@ async function feedVerb(options: FeedArguments, session: Session): Promise<numbe
         return openWithState(options.feed, options.input, stateOf);
       },
       filter,
-      flushEveryMs,
+      flushEveryMs: everyMs,
       takeQuarantined: (lines) => outputs.writeQuarantined(lines),
       onProgress: (now) => progress.show({ ...now, more: waitingText(now) }),
       signal: session.signal,

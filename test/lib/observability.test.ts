@@ -4,8 +4,11 @@ import { Duration } from 'aws-cdk-lib';
 import { Match } from 'aws-cdk-lib/assertions';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { defineTapeline, webhook } from '../../core/config.ts';
+import { defineTapeline, deploymentOptionsOf, pipelineOptionsOf, webhook } from '../../core/config.ts';
 import { consumeMetrics, deliverMetrics, historyMetrics, publishMetrics, sessionMetrics } from '../../core/metrics.ts';
+import { pipelineOf } from '../../core/pipeline.ts';
+import { loadOf } from '../../local/cost/load.ts';
+import { monthOf } from '../../local/cost/month.ts';
 import { root } from '../house/project.ts';
 import { ofType, removeFolders, type Resource, type Synthesised, synthesisePipeline } from './synth.ts';
 
@@ -235,6 +238,23 @@ describe('the alarm topic', () => {
         },
       },
     });
+  });
+});
+
+describe('what alarms cost', () => {
+  it.each([
+    ['always', 'parquet', []],
+    ['always', 'timestream', []],
+    ['us-equities', 'none', [webhook({ url: 'https://example.com/hooks' })]],
+  ] as const)('%s, %s, %j: tapeline cost counts the metrics that they read', (calendar, history, deliver) => {
+    const config = defineTapeline({ calendar, history, deliver: [...deliver] });
+    const { lines } = monthOf(
+      loadOf({ pipeline: pipelineOf(pipelineOptionsOf(config)), deployment: deploymentOptionsOf(config), deliver }),
+    );
+    const read = alarmsOf(synthesisePipeline({ config }, { checks: false })).flatMap(({ Metrics = [{ MetricStat: 'the one' }] }) =>
+      Metrics.filter(({ MetricStat }) => MetricStat),
+    );
+    expect(lines.find(({ price }) => price === 'alarmMetric')?.quantity).toBe(read.length);
   });
 });
 

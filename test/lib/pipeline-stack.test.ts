@@ -146,6 +146,26 @@ describe('the pipeline stack', () => {
     });
   });
 
+  it('lets EventBridge publish, and do nothing else, to one topic each: AWS takes no condition on it', () => {
+    const byEventBridge = ofType(stack.resources, 'AWS::SNS::TopicPolicy').map(({ Properties: { PolicyDocument, Topics } }) => ({
+      topics: Topics as unknown[],
+      statements: PolicyDocument.Statement.filter(
+        ({ Principal }: { Principal: { Service?: string } }) => Principal.Service === 'events.amazonaws.com',
+      ),
+    }));
+    expect(byEventBridge).toHaveLength(2);
+    for (const { topics, statements } of byEventBridge)
+      expect(statements).toEqual([
+        {
+          Sid: expect.anything(),
+          Effect: 'Allow',
+          Principal: { Service: 'events.amazonaws.com' },
+          Action: 'sns:Publish',
+          Resource: topics[0],
+        },
+      ]);
+  });
+
   it('tells a person what it has made', () => {
     const outputs = Object.keys(stack.template.findOutputs('*'));
     expect(outputs.sort()).toEqual([

@@ -19,7 +19,7 @@ const usdOf = ({ lines }: Month, what: string): number => {
   return line.usd;
 };
 
-describe('what 1,500 tickers and 4 GB a day cost, around the clock, checkpoints of three strategies included', () => {
+describe('what 1,500 tickers and 4 GB a day cost by the list, around the clock, checkpoints of three strategies included', () => {
   it('is the load that the shipped config is for', () => {
     const { load } = month();
     expect([load.strategies, load.symbols, load.tradesPerDay, load.hoursPerDay, load.days]).toEqual([3, 1_500, 40_000_000, 24, 30]);
@@ -33,20 +33,23 @@ describe('what 1,500 tickers and 4 GB a day cost, around the clock, checkpoints 
     ['parquet, in the hours of an exchange', { hoursPerDay: 6.5, days: 21 }, 60],
     ['parquet, a hundred times as much in the hours of an exchange', { scale: 100, hoursPerDay: 6.5, days: 21 }, 2_100],
   ] as const)('%s', (_, options, usdMax) => {
-    expect(month(options).billedUsd).toBeLessThanOrEqual(usdMax);
+    expect(month(options).usd).toBeLessThanOrEqual(usdMax);
   });
 });
 
 describe('months reckoned by hand', () => {
-  // 40 M trades a day are 463 a second: 29 in a frame of each of 16 buckets, a frame a second.
+  // 40 M trades a day are 463 a second: 58 in a frame of each of 16 buckets, a frame in two seconds.
   it.each([
     ['Kinesis shards', 2 * 730 * 0.015, {}],
-    ['Kinesis puts', (16 * 86_400 * 30 * 1 * 0.014) / 1e6, {}],
+    ['Kinesis puts', (16 * 43_200 * 30 * 1 * 0.014) / 1e6, {}],
+    ['Kinesis puts', (16 * 4 * 86_400 * 30 * 1 * 0.014) / 1e6, { flushEveryMs: 250 }],
+    // A read of each shard in two seconds, and the end of a window in 300.
+    ['Lambda requests', (2 * (43_200 + 288) * 30 * 0.2) / 1e6, {}],
     // 0.0187 signals a bar and strategy, 1,500 bars a minute.
     ['EventBridge events', (0.0187 * 3 * 1_500 * 60 * 24 * 30) / 1e6, {}],
     ['SNS messages', (0.0187 * 3 * 1_500 * 60 * 24 * 30 * 0.5) / 1e6, {}],
-    // A frame of 1 KB counts as 5 KB.
-    ['Firehose, trades', 16 * 86_400 * 30 * 5_120e-9 * 0.029, {}],
+    // A frame of 2 KB counts as 5 KB.
+    ['Firehose, trades', 16 * 43_200 * 30 * 5_120e-9 * 0.029, {}],
     // Each minute's close and each fifth minute's window, a put for each bucket.
     ['S3 puts of states', (16 * (60 + 12) * 24 * 30 * 0.005) / 1_000, {}],
     // The head in a transaction: two units for its KB.
@@ -57,8 +60,8 @@ describe('months reckoned by hand', () => {
     ['EventBridge events', (0.0187 * 3 * 1_500 * 60 * 6.5 * 21) / 1e6, { hoursPerDay: 6.5, days: 21 }],
     // At the peak 10 × 46,296 trades of 34 bytes: 15.6 MB a second, and a third to spare.
     ['Kinesis shards', 21 * 730 * 0.015, { scale: 100 }],
-    // A frame of 1,023 bytes counts as 1 KB.
-    ['Kinesis in', 16 * 86_400 * 30 * 1_024e-9 * 0.08, { shards: 'on-demand' }],
+    // A frame of 1,916 bytes counts as 2 KB.
+    ['Kinesis in', 16 * 43_200 * 30 * 2_048e-9 * 0.08, { shards: 'on-demand' }],
     ['Kinesis stream', 730 * 0.04, { shards: 'on-demand' }],
   ] as const)('%s: $%d %j', (what, usd, options) => {
     expect(usdOf(month(options), what)).toBeCloseTo(usd, 6);
@@ -154,12 +157,21 @@ describe('the table of prices', () => {
 
 describe('docs/cost.md', () => {
   it('has what comes out', () => {
-    const shown = tableOf(pageNamed('docs/cost.md'), 'load', 'history', 'dollars').map(([, , dollars = '']) =>
-      Number(dollars.replace(',', '')),
+    const shown = tableOf(pageNamed('docs/cost.md'), 'load', 'history', 'by the list').map(([, , ...dollars]) =>
+      dollars.map((text) => Number(text.replace(',', ''))),
     );
     const exchange = { hoursPerDay: 6.5, days: 21 };
     const options = [{}, { history: 'timestream' } as const, exchange, { scale: 100 }, { ...exchange, scale: 100 }];
-    expect(shown).toEqual(options.map((of) => Math.round(month(of).billedUsd)));
+    expect(shown).toEqual(options.map((of) => [month(of).usd, month(of).billedUsd].map(Math.round)));
+  });
+
+  it('has the levers right: what they say is cheaper is, and one shard is not', () => {
+    const text = pageNamed('docs/cost.md').text;
+    const usd = Math.round(month().usd);
+    for (const cheaper of [{ buckets: 8 }, { flushEveryMs: 4_000 }]) expect(month(cheaper).usd).toBeLessThan(usd - 3);
+    expect(text).toContain(`With 250 ms instead of 2 s the month above costs ${Math.round(month({ flushEveryMs: 250 }).usd)}`);
+    expect(text).toContain(`costs more than two**, ${Math.round(month({ shards: 1 }).usd)} dollars instead of ${usd}`);
+    expect(Math.abs(month({ shards: 'on-demand' }).usd - usd - 15)).toBeLessThan(2);
   });
 });
 
@@ -181,6 +193,7 @@ describe('tapeline cost', () => {
     [['--gb-per-day', '4', '--trades-per-day', '5'], 'give --trades-per-day or --gb-per-day, received both'],
     [['--gb-per-day', 'x'], '--gb-per-day must be a number, received "x"'],
     [['--hours-per-day', '25'], '--hours-per-day must be a number from 0.1 to 24, received "25"'],
+    [['--flush-every', '5'], '--flush-every must be a number from 10 to 60000, received "5"'],
     [['--shards', '0'], '--shards must be a whole number above 0, received "0"'],
     [['--history', 'parket'], '--history must be one of parquet, timestream, none, received "parket"'],
     [['--config', 'nowhere.ts'], 'config file "nowhere.ts" does not exist'],

@@ -19,6 +19,10 @@ export type Trade = {
 /** The furthest event times that a JavaScript `Date` can show; a time beyond them is a broken unit, not a trade. */
 export const eventTimeMaxMs = 8_640_000_000_000_000;
 
+/** No price or size of any market is beyond these; a sum of price × size stays a number within them. */
+export const amountMin = 1e-100;
+export const amountMax = 1e100;
+
 /** At most this many UTF-8 bytes in a symbol and in a trade id. */
 export const symbolBytesMax = 64;
 export const tradeIdBytesMax = 128;

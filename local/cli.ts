@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Command, CommanderError } from 'commander';
 import { exitCodes, explain } from './exit.ts';
 import { addCost } from './verbs/cost.ts';
@@ -19,11 +20,12 @@ const sameInterruptMs = 750;
 let interruptedMs = 0;
 const interruption = new AbortController();
 let isReaderGone = false;
+let outputFailure: NodeJS.ErrnoException | undefined;
 
 process.on('SIGINT', interrupt);
 process.on('SIGTERM', interrupt);
-process.stdout.on('error', endQuietly);
-process.stderr.on('error', endQuietly);
+process.stdout.on('error', endOutput);
+process.stderr.on('error', endOutput);
 process.exitCode = await main(process.argv.slice(2));
 // Standard input may still be open, and must not keep the process.
 process.exit();
@@ -35,6 +37,10 @@ async function main(args: readonly string[]): Promise<number> {
   });
   try {
     await program.parseAsync(args, { from: 'user' });
+    // A write that failed is told in the next turn.
+    await nextTurn();
+    const isOtherwiseWell = exitCode === exitCodes.done || exitCode === exitCodes.interrupted;
+    if (outputFailure !== undefined && isOtherwiseWell) throw outputFailure;
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.wrongUsage;
@@ -56,10 +62,10 @@ function interrupt(): void {
   interruption.abort();
 }
 
-/** The reader has seen enough, as `head` has: what was read is saved, and nobody is told. */
-function endQuietly(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
-  isReaderGone = true;
+/** The reader has seen enough, as `head` has: what was read is saved, and nobody is told. Any other failure, as of a full disk, is one. */
+function endOutput(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') isReaderGone = true;
+  else outputFailure ??= error;
   interruption.abort();
 }
 

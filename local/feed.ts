@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { KinesisClient } from '../adapters/tape/kinesis-client.ts';
 import { checkBuckets, openStream, type Stream } from '../adapters/tape/kinesis-stream.ts';
@@ -12,6 +11,7 @@ import type { Quarantined } from '../core/reasons.ts';
 import { type FedNow, Feeding } from './feeding.ts';
 import type { TradeFilter } from './filter.ts';
 import { feedCountsOf, framerSource, savedSource } from './saved-source.ts';
+import { makeStateFolder } from './state-folder.ts';
 import type { Source } from './source.ts';
 
 export type FeedNow = FedNow & WriterNow;
@@ -73,7 +73,7 @@ export async function feed(options: FeedOptions): Promise<FeedResult> {
   const { pipeline, client, streamName, stateFolder, filter, flushEveryMs, signal, lastDrainMs = 5_000 } = options;
   const startedMs = performance.now();
   const stream = await openStream(client, streamName);
-  mkdirSync(stateFolder, { recursive: true });
+  makeStateFolder(stateFolder);
   const log = new SqliteTape(join(stateFolder, 'outgoing.sqlite'), { isExclusive: true });
   const writer = new KinesisWriter({ client, streamName, bucketCount: pipeline.bucketCount });
   let fed: FedNow = { trades: 0, greatestEventTimeMs: Number.NEGATIVE_INFINITY, bytesRead: 0, bytesTotal: undefined };

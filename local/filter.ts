@@ -33,16 +33,21 @@ export function filterTrades(batch: TradeBatch, filter: TradeFilter): void {
   if (texts.length > kept) texts.length = kept;
 }
 
-/** The frame with its unwanted trades silent; what the feed had seen by then stays known. */
+/** The frame with its unwanted trades silent, and only the symbols of the others; what the feed had seen by then stays known. */
 export function filterFrame(frame: Frame, filter: TradeFilter): Frame {
   if (takesAll(filter)) return frame;
   const { symbols, fromMs = Number.NEGATIVE_INFINITY, toMs = Number.POSITIVE_INFINITY } = filter;
-  const filtered = { ...frame, symbolIndex: frame.symbolIndex.slice(), flags: frame.flags.slice() };
+  const filtered = { ...frame, symbols: [] as string[], symbolIndex: frame.symbolIndex.slice(), flags: frame.flags.slice() };
+  const newIndex = new Int32Array(frame.symbols.length).fill(-1);
   for (let i = 0; i < frame.count; i++) {
     const index = frame.symbolIndex[i] as number;
     if (index === heartbeatIndex) continue;
     const timeMs = frame.baseTimeMs + (frame.timeOffsetMs[i] as number);
-    if (timeMs >= fromMs && timeMs < toMs && (symbols === undefined || symbols.has(frame.symbols[index] as string))) continue;
+    if (timeMs >= fromMs && timeMs < toMs && (symbols === undefined || symbols.has(frame.symbols[index] as string))) {
+      if (newIndex[index] === -1) newIndex[index] = filtered.symbols.push(frame.symbols[index] as string) - 1;
+      filtered.symbolIndex[i] = newIndex[index] as number;
+      continue;
+    }
     filtered.symbolIndex[i] = heartbeatIndex;
     filtered.flags[i] = silentFlag;
   }

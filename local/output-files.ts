@@ -1,4 +1,6 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, realpathSync, statSync, writeSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { ConfigError } from '../core/config.ts';
 import type { Outcome } from '../core/bucket-state.ts';
 import type { Quarantined } from '../core/reasons.ts';
 import { withoutLink } from '../core/signal.ts';
@@ -32,6 +34,33 @@ export class OutputFiles {
   close(): void {
     for (const file of Object.values(this.#files)) file?.close();
   }
+}
+
+/** Opening an output empties it. @throws ConfigError for one that is an input too, or that two outputs share */
+export function checkOutputs(outputs: OutputFileOptions, inputs: readonly string[]): void {
+  const uses = new Map(inputs.map((path) => [fileOf(path), 'input']));
+  for (const [name, path] of Object.entries(outputs)) {
+    if (!isOverwritten(path)) continue;
+    const other = uses.get(fileOf(path));
+    if (other === 'input') throw new ConfigError(`--${name} would overwrite the input "${path}"; give it another file`);
+    if (other !== undefined) throw new ConfigError(`--${other} and --${name} need files of their own, received "${path}" for both`);
+    uses.set(fileOf(path), name);
+  }
+}
+
+/** Where a path leads, over links; of a file that is not there yet, over those of its folder. */
+function fileOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    const folder = dirname(resolve(path));
+    return folder === resolve(path) ? folder : join(fileOf(folder), basename(path));
+  }
+}
+
+/** Terminals, pipes and `/dev/null` take the lines of several. */
+function isOverwritten(path: string): boolean {
+  return path !== '-' && (statSync(path, { throwIfNoEntry: false })?.isFile() ?? true);
 }
 
 class LineFile {

@@ -52,8 +52,9 @@ export async function queryCommand(options: QueryCommandOptions): Promise<number
     await written(options.stdout, text);
     return 0;
   } catch (cause) {
-    if (signal?.aborted) return 130;
+    // The reader has seen enough, which ends the command as Ctrl-C does.
     if ((cause as NodeJS.ErrnoException).code === 'EPIPE') return 0;
+    if (signal?.aborted) return 130;
     const { message, exitCode } = explain(cause);
     stderr.write(`tapeline query: ${message}\n`);
     return exitCode;
@@ -168,9 +169,10 @@ function formattedExport(exported: readonly ExportedTable[], { json, csv, ...opt
 function written(stream: Writable, text: string): Promise<void> {
   return new Promise((done, fail) => {
     stream.once('error', fail);
-    stream.write(text, () => {
+    stream.write(text, (error) => {
       stream.off('error', fail);
-      done();
+      if (error) fail(error);
+      else done();
     });
   });
 }

@@ -1,3 +1,4 @@
+import { openInput } from '../adapters/feeds/input.ts';
 import { decodeRecord } from '../adapters/frames/decode.ts';
 import { SqliteTape } from '../adapters/tape/sqlite-tape.ts';
 import { BucketState, emptyOutcome, type Outcome } from '../core/bucket-state.ts';
@@ -34,6 +35,8 @@ export type ReplayOptions = {
 
 /** Folds recorded input as fast as it goes, through the same core as `run`. Memory does not grow with the input. */
 export async function replay(options: ReplayOptions): Promise<Summary> {
+  // Before an output is emptied, and before an hour is spent on the first file.
+  if (options.feed !== 'tape') for (const path of options.files) await openInput(path);
   const fold = new Fold(options.pipeline);
   const outputs = new OutputFiles(options.outputs);
   const table = options.isDigestWanted ? new FinalTable() : undefined;

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import type { KinesisClient } from '../adapters/tape/kinesis-client.ts';
 import { KinesisReader } from '../adapters/tape/kinesis-reader.ts';
 import { checkBuckets, openStream } from '../adapters/tape/kinesis-stream.ts';
@@ -7,6 +6,7 @@ import type { Pipeline } from '../core/pipeline.ts';
 import { type ConsumedNow, Consuming } from './consuming.ts';
 import type { Undelivered } from './delivering.ts';
 import type { ServeAddress } from './serve-address.ts';
+import { makeStateFolder } from './state-folder.ts';
 import type { Summary } from './summary.ts';
 import { claimState } from './tape-of-state.ts';
 
@@ -48,7 +48,7 @@ export async function runStream(options: RunStreamOptions): Promise<RunStreamRes
   const { pipeline, client, streamName, stateFolder, endpoints, endsAtLatest, onProgress, serve, onServing = () => {}, signal } = options;
   const stream = await openStream(client, streamName);
   await checkBuckets(client, stream, pipeline.bucketCount);
-  mkdirSync(stateFolder, { recursive: true });
+  makeStateFolder(stateFolder);
   claimState(stateFolder, `the stream ${stream.arn} of ${new Date(stream.createdMs).toISOString()}`);
   const consuming = await Consuming.open(pipeline, stateFolder, endpoints);
   try {

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { SqliteTape } from '../adapters/tape/sqlite-tape.ts';
 import { isAfter } from '../core/consume.ts';
 import type { Endpoint } from '../core/delivery.ts';
@@ -10,7 +9,7 @@ import type { TradeFilter } from './filter.ts';
 import { feedCountsOf, savedSource } from './saved-source.ts';
 import type { ServeAddress } from './serve-address.ts';
 import type { Source } from './source.ts';
-import { tapePath } from './state-folder.ts';
+import { makeStateFolder, tapePath } from './state-folder.ts';
 import type { Summary } from './summary.ts';
 import { claimState, ownTape } from './tape-of-state.ts';
 
@@ -63,7 +62,7 @@ export async function run({
   onServing = () => {},
   signal,
 }: RunOptions): Promise<RunResult> {
-  mkdirSync(stateFolder, { recursive: true });
+  makeStateFolder(stateFolder);
   claimState(stateFolder, ownTape);
   const consuming = await Consuming.open(pipeline, stateFolder, endpoints);
   const tape = new SqliteTape(tapePath(stateFolder));

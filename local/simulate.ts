@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { type Simulation, type SimulationOptions, type SimulationOutput, simulateMarket, simulationDefaults } from '../core/simulation.ts';
 import { TradeBatch } from '../core/trade.ts';
 
@@ -108,7 +108,8 @@ async function writeLines(simulation: Simulation, sink: Sink, pacer: Pacer, sign
   while (!simulation.isOver && !signal?.aborted) {
     const given = simulation.next(out, batchTrades, pacer?.());
     if (given > 0) await sink.write(linesOf(out));
-    else if (!simulation.isOver) await sleep(paceStepMs);
+    // A file takes all there is at once, and Ctrl-C would never be heard.
+    await (given > 0 || simulation.isOver ? nextTurn() : sleep(paceStepMs));
     out.trades.clear();
     out.bad.length = 0;
   }

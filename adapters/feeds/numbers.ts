@@ -1,3 +1,5 @@
+import { amountMax, amountMin } from '../../core/trade.ts';
+
 /** What is wrong with the text of a price or a size. */
 export type AmountFault = 'not-a-number' | 'not-positive' | 'too-precise';
 
@@ -11,8 +13,8 @@ const significantDigitsMax = 17;
 export function amountOf(text: string): number | AmountFault {
   if (!decimalPattern.test(text)) return 'not-a-number';
   const amount = Number(text);
-  if (!Number.isFinite(amount)) return 'not-a-number';
-  if (amount <= 0) return 'not-positive';
+  if (!(Math.abs(amount) <= amountMax)) return 'not-a-number';
+  if (amount < amountMin) return 'not-positive';
   return significantDigitsOf(text) > significantDigitsMax ? 'too-precise' : amount;
 }
 

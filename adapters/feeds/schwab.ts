@@ -1,5 +1,5 @@
 import type { LineReason } from '../../core/reasons.ts';
-import { conflatedFlag } from '../../core/trade.ts';
+import { amountMax, amountMin, conflatedFlag } from '../../core/trade.ts';
 import type { FeedFormat, FeedOutput } from './feed.ts';
 import { elementsOf, membersOf } from './json-spans.ts';
 import type { LineReader } from './lines.ts';
@@ -211,8 +211,8 @@ function fieldsOf(update: Record<string, unknown>): UpdateFields | LineReason {
   );
   if (key === undefined || key === null) return 'symbol-missing';
   if (!isSymbol(key)) return 'symbol-invalid';
-  if (!isNumberOrNone(price)) return 'price-not-a-number';
-  if ((price ?? 0) < 0) return 'price-not-positive';
+  if (!isNumberOrNone(price) || Math.abs(price ?? 0) > amountMax) return 'price-not-a-number';
+  if (price !== undefined && price !== 0 && price < amountMin) return 'price-not-positive';
   if (!isNumberOrNone(volume) || !isNumberOrNone(lastSize)) return 'size-not-a-number';
   if (!isCount(volume ?? 0) || !isCount(lastSize ?? 0)) return 'size-not-positive';
   if (!isNumberOrNone(tradeTimeMs) || !isEventTime(tradeTimeMs ?? 0)) return 'event-time-invalid';

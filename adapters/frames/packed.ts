@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import type { RejectedPart } from '../../core/consume.ts';
 import { type Frame, heartbeatIndex, silentFlag } from '../../core/frame.ts';
 import { type FrameReason, type QuarantineReason, sampleBytesMax } from '../../core/reasons.ts';
-import { eventTimeMaxMs } from '../../core/trade.ts';
+import { amountMax, amountMin, eventTimeMaxMs } from '../../core/trade.ts';
 
 /**
  * The packed frame, little-endian. A trade takes 18 bytes: 8 more with numeric trade ids, 4 more with sizes that are no whole numbers, 2
@@ -268,7 +268,7 @@ function looksGood(frame: Frame, from: number, to: number, priceHeads: Int32Arra
   let doubt = frame.baseTimeMs >= -eventTimeMaxMs ? 0 : -1;
   for (let i = from; i < to; i++) {
     const head = priceHeads[2 * i + 1] as number;
-    doubt |= head | (head - exponentStep) | (head + exponentStep);
+    doubt |= head | (head - aboveLeast) | (head + belowGreatest);
     doubt |= (symbolMax - (symbolIndex[i] as number)) | (conditionMax - (conditionIndex[i] as number));
   }
   return doubt >= 0;
@@ -282,27 +282,30 @@ function areSizesGood(sizes: Frame['size'], from: number, to: number, sizeHeads:
   } else {
     for (let i = from; i < to; i++) {
       const head = sizeHeads[2 * i + 1] as number;
-      doubt |= head | (head - exponentStep) | (head + exponentStep);
+      doubt |= head | (head - aboveLeast) | (head + belowGreatest);
     }
   }
   return doubt >= 0;
 }
 
-/** The halves of each float64 that hold sign and exponent; a step of the exponent up or down leaves a sign bit at 0, infinity and NaN. */
+/** The halves of each float64 that hold sign and exponent, which are in the order of the numbers. */
 function headsOf(column: Float64Array): Int32Array {
   return new Int32Array(column.buffer, column.byteOffset, column.length * 2);
 }
 
-const exponentStep = 0x00100000;
+const [leastHead, greatestHead] = [amountMin, amountMax].map((amount) => headsOf(Float64Array.of(amount))[1]) as [number, number];
+/** Taken from a head or added to it, they leave a sign bit where the amount may be below the least or above the greatest. */
+const aboveLeast = leastHead + 1;
+const belowGreatest = 0x80000000 - greatestHead;
 
 function badTradeReason(frame: Frame, i: number) {
   const price = frame.price[i] as number;
   const size = frame.size[i] as number;
   if ((frame.symbolIndex[i] as number) >= frame.symbols.length) return 'symbol-missing';
-  if (!Number.isFinite(price)) return 'price-not-a-number';
-  if (price <= 0) return 'price-not-positive';
-  if (!Number.isFinite(size)) return 'size-not-a-number';
-  if (size <= 0) return 'size-not-positive';
+  if (!(Math.abs(price) <= amountMax)) return 'price-not-a-number';
+  if (price < amountMin) return 'price-not-positive';
+  if (!(Math.abs(size) <= amountMax)) return 'size-not-a-number';
+  if (size < amountMin) return 'size-not-positive';
   // A time after all dates is too far ahead of its arrival, which the fold finds.
   if (frame.baseTimeMs + (frame.timeOffsetMs[i] as number) < -eventTimeMaxMs) return 'event-time-invalid';
   return (frame.conditionIndex[i] as number) < frame.conditionSets.length ? undefined : 'conditions-invalid';

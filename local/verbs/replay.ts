@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { formatOf } from '../../adapters/feeds/formats.ts';
 import { ConfigError } from '../../core/config.ts';
 import { filterFor, pipelineFor, type SharedOptions } from '../options.ts';
-import type { OutputFileOptions } from '../output-files.ts';
+import { checkOutputs, type OutputFileOptions } from '../output-files.ts';
 import { Progress } from '../progress.ts';
 import { replay } from '../replay.ts';
 import { bucketCountOf } from '../saved-source.ts';
@@ -41,12 +41,13 @@ async function replayVerb(files: readonly string[], options: ReplayArguments, se
     if (!existsSync(tapePath(stateFolder)))
       throw new ConfigError(`there is no tape in "${stateFolder}": start "tapeline run" first, or name another folder with --state`);
   } else {
-    formatOf(feed);
+    formatOf(feed, ['tape']);
     if (files.length === 0) throw new ConfigError('replay needs a file, or - for standard input: tapeline replay trades.ndjson');
   }
   const progress = new Progress('replay');
   const { bars, signals, late, quarantine } = options;
   const outputs = { ...(bars && { bars }), ...(signals && { signals }), ...(late && { late }), ...(quarantine && { quarantine }) };
+  checkOutputs(outputs, files);
   const toStandardOutput = Object.values(outputs).includes('-');
   if (toStandardOutput && options.json)
     throw new ConfigError('--json prints the summary to standard output, and so does an output of "-"; give the output a file');

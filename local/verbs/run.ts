@@ -54,6 +54,10 @@ async function runVerb(options: RunArguments, session: Session): Promise<number>
   if (options.tape !== 'local') throw new ConfigError(`--tape must be local or kinesis, received "${options.tape}"`);
   refuse(options, ['stream', 'seconds', 'untilLatest'], 'is for --tape kinesis');
   const { feed = 'ndjson', input = '-', state = defaultStateFolder } = options;
+  if (feed === 'tape')
+    throw new ConfigError(
+      'run writes the tape and reads it by itself, received --feed "tape"; "tapeline replay --feed tape" folds it anew',
+    );
   formatOf(feed);
   const progress = new Progress('run');
   return runAndReport({

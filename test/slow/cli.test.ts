@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -270,9 +270,12 @@ describe('the exit code', () => {
     { args: 'run --input nowhere.ndjson --state nowhere', exitCode: 2, says: 'received "nowhere.ndjson"' },
     { args: 'replay trades.ndjson --feed tape', exitCode: 2, says: 'received "trades.ndjson"' },
     { args: 'replay --feed tape --state nowhere-else', exitCode: 2, says: 'there is no tape in "nowhere-else"' },
-    { args: 'run --feed tape', exitCode: 2, says: 'received "tape"' },
+    { args: 'replay trades.ndjson --feed tpe', exitCode: 2, says: 'did you mean "tape"?' },
+    { args: 'run --feed tape', exitCode: 2, says: '"tapeline replay --feed tape"' },
+    { args: 'run --input trades.ndjson --state trades.ndjson/state', exitCode: 2, says: 'is a file' },
     { args: 'replay trades.ndjson --bars - --json', exitCode: 2, says: 'standard output' },
-    { args: 'replay trades.ndjson --bars no-folder/bars', exitCode: 1, says: 'no-folder/bars' },
+    { args: 'replay trades.ndjson --bars no-folder/bars', exitCode: 1, says: "no-folder/bars'; check the path" },
+    { args: 'replay trades.ndjson --bars trades.ndjson', exitCode: 2, says: '--bars would overwrite the input' },
     { args: 'start --rate many', exitCode: 2, says: '--rate must be a number, received "many"' },
     { args: 'simulate --rate 0', exitCode: 2, says: 'rate must be above 0' },
     { args: 'simulate --output no-folder/trades', exitCode: 1, says: 'no-folder/trades' },
@@ -285,7 +288,40 @@ describe('the exit code', () => {
   });
 });
 
+describe('a disk that is full', () => {
+  const fullDisk = '/dev/full';
+
+  it
+    .skipIf(!existsSync(fullDisk))
+    .each(['replay all.ndjson', 'replay all.ndjson --json', 'simulate --seconds 600', `query --state state-of-trades.ndjson 'select 1'`])(
+    'under standard output ends %s with 1, and one line that says so',
+    async (args) => {
+      const { exitCode, stderr } = await shell(`"$NODE" "$CLI" ${args} > ${fullDisk}`);
+      expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringMatching(/^tapeline.*ENOSPC.*\n$/) });
+    },
+  );
+});
+
+describe('an output', () => {
+  it('is not emptied when one of the inputs does not exist', async () => {
+    writeFileSync(join(folder, 'kept'), 'as it was');
+    const { exitCode, stderr } = await cli(['replay', 'all.ndjson', 'nowhere.ndjson', '--bars', 'kept']);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: expect.stringContaining('received "nowhere.ndjson"') });
+    expect(readFileSync(join(folder, 'kept'), 'utf8')).toBe('as it was');
+  });
+});
+
 describe('a state folder', () => {
+  it.each(['tape.sqlite', 'checkpoints.sqlite'])('with a damaged %s is refused in one line that says what to do', async (name) => {
+    const state = `damaged-${name}`;
+    cpSync(join(folder, 'state-of-trades.ndjson'), join(folder, state), { recursive: true });
+    for (const ending of ['', '-wal', '-shm']) rmSync(join(folder, state, `${name}${ending}`), { force: true });
+    writeFileSync(join(folder, state, name), 'no database'.repeat(1000));
+    const { exitCode, stderr } = await cli(['run', '--input', 'trades.ndjson', '--state', state, ...pipeline]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/^tapeline: the state folder cannot be used: .*; a file in it is damaged: .*\n$/);
+  });
+
   it('refuses other strategies clearly, and goes on with the old ones', async () => {
     cpSync(join(folder, 'state-of-trades.ndjson'), join(folder, 'copied'), { recursive: true });
     const args = ['run', '--input', 'second.ndjson', '--state', 'copied', ...pipeline];
@@ -341,6 +377,21 @@ describe('Ctrl-C', () => {
     child.kill('SIGINT');
     expect([0, 130]).toContain((await ended).exitCode);
     expect(factsOf(summaryOf(await cli(args)))).toEqual(factsOf(expected));
+  });
+});
+
+describe('Ctrl-C while a market is written to a file', () => {
+  it('ends it', async () => {
+    const { child, ended } = start(['-c', 'exec "$NODE" "$CLI" simulate --seconds 1000000 > endless.ndjson'], {
+      cwd: folder,
+      command: ['sh'],
+      env: { NODE: process.execPath, CLI: cliPath },
+    });
+    const file = join(folder, 'endless.ndjson');
+    await until('the first lines are there', () => existsSync(file) && statSync(file).size > 0);
+    child.kill('SIGINT');
+    expect((await ended).exitCode).toBe(130);
+    rmSync(file);
   });
 });
 

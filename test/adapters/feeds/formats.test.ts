@@ -17,3 +17,7 @@ it.each([
   expect(() => formatOf(name)).toThrow(TapelineError);
   expect(() => formatOf(name)).toThrow(`received "${name}"; did you mean "${nearest}"?`);
 });
+
+it('names what else there is where it is asked', () => {
+  expect(() => formatOf('tpe', ['tape'])).toThrow('one of ndjson, csv, schwab, tape, received "tpe"; did you mean "tape"?');
+});

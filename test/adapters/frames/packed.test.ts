@@ -4,12 +4,12 @@ import { describe, expect, it } from 'vitest';
 import { encodePacked, frameBytesMax } from '../../../adapters/frames/packed.ts';
 import { type Frame, heartbeatIndex } from '../../../core/frame.ts';
 import type { FrameReason, LineReason } from '../../../core/reasons.ts';
-import { eventTimeMaxMs, type Trade } from '../../../core/trade.ts';
+import { amountMax, amountMin, eventTimeMaxMs, type Trade } from '../../../core/trade.ts';
 import { entriesOf, frameOf, packed, readRecord, startMs } from './reading.ts';
 import { tries } from '../../tries.ts';
 
 const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 });
-const amount = fc.double({ min: Number.MIN_VALUE, noNaN: true, noDefaultInfinity: true });
+const amount = fc.double({ min: amountMin, max: amountMax, noNaN: true });
 const trade: fc.Arbitrary<Trade> = fc
   .record(
     {
@@ -262,6 +262,19 @@ const badFrames: readonly BadFrame[] = [
     reason: 'price-not-a-number',
     at: 0,
   },
+  {
+    what: 'a price too great',
+    bytes: changed((_, view) => view.setFloat64(priceAt(2), 1.01e100, true)),
+    reason: 'price-not-a-number',
+    at: 2,
+  },
+  {
+    what: 'a price too small',
+    bytes: changed((_, view) => view.setFloat64(priceAt(2), 0.99e-100, true)),
+    reason: 'price-not-positive',
+    at: 2,
+  },
+  { what: 'a size too great', bytes: changed((_, view) => view.setFloat64(sizeAt(1), 1.01e100, true)), reason: 'size-not-a-number', at: 1 },
   { what: 'a negative price', bytes: changed((_, view) => view.setFloat64(priceAt(2), -1, true)), reason: 'price-not-positive', at: 2 },
   { what: 'price zero', bytes: changed((_, view) => view.setFloat64(priceAt(2), 0, true)), reason: 'price-not-positive', at: 2 },
   {

@@ -1,0 +1,22 @@
+import { expect, it } from 'vitest';
+import { heartbeatIndex, silentFlag } from '../../core/frame.ts';
+import { filterFrame } from '../../local/filter.ts';
+import { entriesOf, frameOf, startMs } from '../adapters/frames/reading.ts';
+
+const trade = (symbol: string, second: number) => ({ symbol, eventTimeMs: startMs + second * 1000, price: 181.85, size: 100 });
+const frame = frameOf([trade('IBM', 0), trade('MSFT', 1), startMs + 2_000, trade('BRK.B', 3), trade('MSFT', 4)]);
+
+it.each([
+  { filter: { symbols: new Set(['MSFT']) }, kept: [1, 4], symbols: ['MSFT'] },
+  { filter: { symbols: new Set(['MSFT', 'BRK.B']), fromMs: startMs + 2_000 }, kept: [3, 4], symbols: ['BRK.B', 'MSFT'] },
+  { filter: { toMs: startMs + 1_000 }, kept: [0], symbols: ['IBM'] },
+  { filter: { symbols: new Set(['AAPL']) }, kept: [], symbols: [] },
+])('a frame filtered by $filter has the trades $kept, no other symbols, and its heartbeat', ({ filter, kept, symbols }) => {
+  const filtered = filterFrame(frame, filter);
+  const [before, after] = [entriesOf(frame), entriesOf(filtered)];
+  expect(filtered.symbols).toEqual(symbols);
+  expect(after.map((entry, i) => ('symbol' in entry ? i : -1)).filter((i) => i >= 0)).toEqual(kept);
+  for (const i of [...kept, 2]) expect(after[i]).toEqual(before[i]);
+  const others = [0, 1, 3, 4].filter((i) => !kept.includes(i));
+  for (const i of others) expect([filtered.symbolIndex[i], filtered.flags[i]]).toEqual([heartbeatIndex, silentFlag]);
+});

@@ -306,6 +306,8 @@ export class History extends Construct implements KeptHistory {
     const workGroup = new CfnWorkGroup(this, 'WorkGroup', {
       name: `${Stack.of(this).stackName}-history`,
       description: 'Asks what the pipeline has kept',
+      // Of queries; what they have answered is in the bucket. Without this, nothing that was ever asked could be destroyed.
+      recursiveDeleteOption: true,
       workGroupConfiguration: {
         enforceWorkGroupConfiguration: true,
         publishCloudWatchMetricsEnabled: true,

@@ -1,4 +1,4 @@
-import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps, Tags } from 'aws-cdk-lib';
 import type { ITopicSubscription } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
 import { cloudEndpointsOf, queueArnsOf } from '../core/delivery.ts';
@@ -98,6 +98,8 @@ export class PipelineStack extends Stack {
     }
     if (!emulator) this.observability = this.#observe({ ...props.alarms, ...shared, calendar });
     this.#tell();
+    // Told apart on the bill, and by who may do what; more of them with the stack's own `tags`.
+    Tags.of(this).add('application', 'tapeline');
   }
 
   /** LocalStack's Firehose reads streams by a library of its own that it would have to fetch first: there, trades are not kept. */

@@ -4,7 +4,7 @@ import { AttributeType, BillingMode, type ITable, ProjectionType, Table, TableEn
 import { type IEventBus, Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as FunctionTarget, SqsQueue } from 'aws-cdk-lib/aws-events-targets';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import type { IKey } from 'aws-cdk-lib/aws-kms';
+import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
@@ -142,7 +142,8 @@ export class Webhooks extends Construct {
     const secret = new Secret(this, 'Secrets', {
       description: 'Signing secrets, channel addresses and tokens of the endpoints',
       secretObjectValue: {},
-      encryptionKey: this.encryptionKey,
+      // By its ARN: else the key's policy would get wildcards for the account, which has all rights on its key already.
+      encryptionKey: Key.fromKeyArn(this, 'SecretsKey', this.encryptionKey.keyArn),
       removalPolicy,
     });
     acknowledge.finding(secret, 'SMG4', 'receivers must learn a new secret first: tapeline webhook rotate does it, both signing meanwhile');

@@ -128,6 +128,7 @@ describe('a history alone', () => {
   it('bounds what a query may read, encrypts its answer and knows queries by name', () => {
     const { template } = alone((stack) => new History(stack, 'History', { scannedMbMax: 5_000 }));
     template.hasResourceProperties('AWS::Athena::WorkGroup', {
+      RecursiveDeleteOption: true,
       WorkGroupConfiguration: {
         EnforceWorkGroupConfiguration: true,
         BytesScannedCutoffPerQuery: 5_000_000_000,

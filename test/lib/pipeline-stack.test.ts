@@ -2,15 +2,20 @@ import { Duration, Stack } from 'aws-cdk-lib';
 import { Match } from 'aws-cdk-lib/assertions';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { defineTapeline, webhook } from '../../core/config.ts';
 import { signalEventType as publishedType } from '../../adapters/bus/signal-event.ts';
 import { ofType, removeFolders, type Resource, statementsOf, synthesise, synthesisePipeline, type Synthesised } from './synth.ts';
 
 let stack: Synthesised;
 let emulated: Synthesised;
+/** With all that a config can ask for, and the other history. */
+let full: Synthesised;
 
 beforeAll(() => {
   stack = synthesisePipeline();
   emulated = synthesisePipeline({ emulator: true });
+  const deliver = [webhook({ url: 'https://example.com/hooks' })];
+  full = synthesisePipeline({ config: defineTapeline({ calendar: 'us-equities', deliver }), history: 'timestream' });
 });
 afterAll(removeFolders);
 
@@ -30,9 +35,11 @@ describe('the pipeline stack', () => {
   });
 
   it('allows no action by a wildcard', () => {
-    const actions = statementsOf(stack.resources).flatMap(({ Action }) => Action);
-    expect(actions.length).toBeGreaterThan(20);
-    expect(actions.filter((action) => action.includes('*'))).toEqual([]);
+    for (const { resources } of [stack, full]) {
+      const actions = statementsOf(resources).flatMap(({ Action }) => Action);
+      expect(actions.length).toBeGreaterThan(20);
+      expect(actions.filter((action) => action.includes('*'))).toEqual([]);
+    }
   });
 
   it('allows actions on every resource only where the service knows none', () => {
@@ -59,7 +66,7 @@ describe('the pipeline stack', () => {
 
   it('lets others in by no wildcard either: not by action, and nobody but services of AWS and its own account', () => {
     const types = ['AWS::KMS::Key', 'AWS::S3::BucketPolicy', 'AWS::SNS::TopicPolicy', 'AWS::SQS::QueuePolicy'];
-    const allowed = stack.resources
+    const allowed = [...stack.resources, ...full.resources]
       .filter(({ Type }) => types.includes(Type))
       .flatMap(({ Properties }) => (Properties.PolicyDocument ?? Properties.KeyPolicy).Statement)
       .filter(({ Effect }) => Effect === 'Allow')
@@ -68,6 +75,15 @@ describe('the pipeline stack', () => {
     expect(allowed.length).toBeGreaterThan(5);
     expect(allowed.flatMap(({ Action }) => Action).filter((action) => action.includes('*'))).toEqual([]);
     for (const { Principal } of allowed) expect(Principal).toEqual({ Service: expect.stringMatching(/^[a-z0-9.]+[.]amazonaws[.]com$/) });
+  });
+
+  it('marks all that takes a tag', () => {
+    const types = ['DynamoDB::Table', 'KMS::Key', 'Kinesis::Stream', 'Lambda::Function', 'S3::Bucket', 'SNS::Topic', 'SQS::Queue'];
+    for (const type of types) {
+      const tagged = ofType(full.resources, `AWS::${type}`);
+      expect(tagged.length).toBeGreaterThan(0);
+      for (const { Properties } of tagged) expect(Properties.Tags).toContainEqual({ Key: 'application', Value: 'tapeline' });
+    }
   });
 
   it('takes no concurrency from the account unless it is told to', () => {

@@ -1,15 +1,20 @@
-import { randomUUID } from 'node:crypto';
-import { chmod, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseSecrets, type SecretStore, type SecretTable, SecretsUnavailable, secretsJson, withSecrets } from './secrets.ts';
+
+const lookEveryMs = 10;
 
 /** Secrets in one file that only its owner may read; it is read again when it has changed, so a running pipeline follows a rotation. */
 export class SecretsFile implements SecretStore {
   readonly #path: string;
+  readonly #waitMs: number;
   #known: { readonly version: string; readonly table: SecretTable } | undefined;
 
-  constructor(path: string) {
+  /** @param options `waitMs`: for who writes at the same time; 5,000 when left out */
+  constructor(path: string, { waitMs = 5_000 }: { readonly waitMs?: number } = {}) {
     this.#path = path;
+    this.#waitMs = waitMs;
   }
 
   async read(endpointName: string): Promise<readonly string[]> {
@@ -17,22 +22,39 @@ export class SecretsFile implements SecretStore {
   }
 
   async write(endpointName: string, secrets: readonly string[]): Promise<void> {
-    const text = secretsJson(withSecrets(await this.#table(), endpointName, secrets));
-    const temporary = `${this.#path}.${randomUUID()}`;
+    const next = await this.#openNext();
     try {
-      await mkdir(dirname(this.#path), { recursive: true });
-      const file = await open(temporary, 'wx', 0o600);
       try {
-        await file.writeFile(text);
-        await file.sync();
+        await next.writeFile(secretsJson(withSecrets(await this.#table(), endpointName, secrets)));
+        if (process.platform !== 'win32') await next.chmod(0o600);
+        await next.sync();
       } finally {
-        await file.close();
+        await next.close();
       }
-      if (process.platform !== 'win32') await chmod(temporary, 0o600);
-      await rename(temporary, this.#path);
+      await rename(this.#nextPath, this.#path);
     } catch (cause) {
-      await unlink(temporary).catch(() => undefined);
-      throw this.#unavailable('written', cause);
+      await unlink(this.#nextPath).catch(() => undefined);
+      throw cause instanceof SecretsUnavailable ? cause : this.#unavailable('written', cause);
+    }
+  }
+
+  get #nextPath(): string {
+    return `${this.#path}.next`;
+  }
+
+  /** The file that takes the place of this one. Only one can make it, so whoever has it knows all that was written before. */
+  async #openNext(): Promise<FileHandle> {
+    for (const endMs = performance.now() + this.#waitMs; ; ) {
+      try {
+        await mkdir(dirname(this.#path), { recursive: true });
+        return await open(this.#nextPath, 'wx', 0o600);
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw this.#unavailable('written', cause);
+        if (performance.now() > endMs) {
+          throw new SecretsUnavailable(`somebody else is writing the secrets: if nobody is, delete "${this.#nextPath}"`, { cause });
+        }
+        await delay(lookEveryMs);
+      }
     }
   }
 

@@ -70,6 +70,19 @@ describe.each<[string, () => SecretStore]>([
 });
 
 describe.skipIf(process.platform === 'win32')('the file', () => {
+  it('keeps what each of many writers at once has written', async () => {
+    const names = Array.from({ length: 12 }, (_, i) => `hooks-${i}`);
+    await Promise.all(names.map((name) => new SecretsFile(path).write(name, [name])));
+    for (const name of names) expect(await new SecretsFile(path).read(name)).toEqual([name]);
+  });
+
+  it('is not written beside somebody who is writing it, and says what to do when that goes on', async () => {
+    await new SecretsFile(path).write('a', ['1']);
+    writeFileSync(`${path}.next`, '');
+    await expect(new SecretsFile(path, { waitMs: 50 }).write('b', ['2'])).rejects.toThrow(`if nobody is, delete "${path}.next"`);
+    expect([await new SecretsFile(path).read('a'), existsSync(`${path}.next`)]).toEqual([['1'], true]);
+  });
+
   it('can be read by its owner only, is replaced whole, and leaves nothing beside it', async () => {
     const store = new SecretsFile(path);
     const mask = process.umask(0);

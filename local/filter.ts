@@ -33,8 +33,11 @@ export function filterTrades(batch: TradeBatch, filter: TradeFilter): void {
   if (texts.length > kept) texts.length = kept;
 }
 
-/** The frame with its unwanted trades silent, and only the symbols of the others; what the feed had seen by then stays known. */
-export function filterFrame(frame: Frame, filter: TradeFilter): Frame {
+/**
+ * The frame with heartbeats for its unwanted trades, and only the symbols of the others: what the feed had seen by then stays known.
+ * @param latestMs a trade after it was too far ahead and told nothing
+ */
+export function filterFrame(frame: Frame, filter: TradeFilter, latestMs: number): Frame {
   if (takesAll(filter)) return frame;
   const { symbols, fromMs = Number.NEGATIVE_INFINITY, toMs = Number.POSITIVE_INFINITY } = filter;
   const filtered = { ...frame, symbols: [] as string[], symbolIndex: frame.symbolIndex.slice(), flags: frame.flags.slice() };
@@ -49,7 +52,7 @@ export function filterFrame(frame: Frame, filter: TradeFilter): Frame {
       continue;
     }
     filtered.symbolIndex[i] = heartbeatIndex;
-    filtered.flags[i] = silentFlag;
+    filtered.flags[i] = timeMs > latestMs ? silentFlag : 0;
   }
   return filtered;
 }

@@ -163,7 +163,8 @@ async function replayTape(
         for (const record of records) {
           const bucket = Number(record.partitionKey);
           const decoded = decodeRecord(record, bucket);
-          fold.advance(bucket, { ...decoded, frames: decoded.frames.map((frame) => filterFrame(frame, filter)) });
+          const latestMs = record.arrivalTimeMs + pipeline.aheadMaxMs;
+          fold.advance(bucket, { ...decoded, frames: decoded.frames.map((frame) => filterFrame(frame, filter, latestMs)) });
         }
         after = (records.at(-1) as { sequenceNumber: string }).sequenceNumber;
         await emit();

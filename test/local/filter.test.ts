@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { heartbeatIndex, silentFlag } from '../../core/frame.ts';
+import { silentFlag } from '../../core/frame.ts';
 import { filterFrame } from '../../local/filter.ts';
 import { entriesOf, frameOf, startMs } from '../adapters/frames/reading.ts';
 
@@ -11,12 +11,12 @@ it.each([
   { filter: { symbols: new Set(['MSFT', 'BRK.B']), fromMs: startMs + 2_000 }, kept: [3, 4], symbols: ['BRK.B', 'MSFT'] },
   { filter: { toMs: startMs + 1_000 }, kept: [0], symbols: ['IBM'] },
   { filter: { symbols: new Set(['AAPL']) }, kept: [], symbols: [] },
-])('a frame filtered by $filter has the trades $kept, no other symbols, and its heartbeat', ({ filter, kept, symbols }) => {
-  const filtered = filterFrame(frame, filter);
+])('a frame filtered by $filter has the trades $kept, no other symbols, and tells the time of all', ({ filter, kept, symbols }) => {
+  const filtered = filterFrame(frame, filter, startMs + 3_000);
   const [before, after] = [entriesOf(frame), entriesOf(filtered)];
   expect(filtered.symbols).toEqual(symbols);
   expect(after.map((entry, i) => ('symbol' in entry ? i : -1)).filter((i) => i >= 0)).toEqual(kept);
   for (const i of [...kept, 2]) expect(after[i]).toEqual(before[i]);
   const others = [0, 1, 3, 4].filter((i) => !kept.includes(i));
-  for (const i of others) expect([filtered.symbolIndex[i], filtered.flags[i]]).toEqual([heartbeatIndex, silentFlag]);
+  for (const i of others) expect(after[i]).toEqual({ heartbeatMs: startMs + i * 1000, flags: i === 4 ? silentFlag : 0 });
 });

@@ -235,6 +235,22 @@ describe('a filter', () => {
   });
 });
 
+describe('a filter over a tape', () => {
+  it('gives the bars and the late trades that the run gave for these symbols', async () => {
+    const symbols = [...new Set(rowsOf<Row>('all.ndjson').map(({ symbol }) => symbol))].slice(3, 6);
+    type Row = { readonly symbol: string; readonly position?: string };
+    const outputsOf = async (name: string, ...filter: readonly string[]) => {
+      const tape = ['--feed', 'tape', '--state', 'state-of-trades.ndjson', '--bars', `${name}.bars`, '--late', `${name}.late`];
+      expect((await replayed(...tape, ...filter)).symbols).toBe(filter.length === 0 ? expected.symbols : symbols.length);
+      const rows = [...rowsOf<Row>(`${name}.bars`), ...rowsOf<Row>(`${name}.late`)];
+      return rows.filter(({ symbol }) => symbols.includes(symbol)).map((row) => JSON.stringify(row));
+    };
+    const filtered = await outputsOf('filtered', '--symbols', symbols.join(','));
+    expect(filtered.length).toBeGreaterThan(100);
+    expect(filtered.sort()).toEqual((await outputsOf('whole')).sort());
+  });
+});
+
 describe('the exit code', () => {
   it('is 3 with --strict when something was quarantined, and the summary is there', async () => {
     const replay = await cli(['replay', 'trades.ndjson', '--strict', ...pipeline]);

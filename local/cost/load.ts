@@ -1,6 +1,6 @@
 import { ConfigError } from '../../core/config-error.ts';
 import type { DeploymentOptions, HistoryKind } from '../../core/config.ts';
-import { cloudEndpointsOf, type Endpoint } from '../../core/delivery.ts';
+import { cloudEndpointsOf, type Endpoint, queueArnsOf } from '../../core/delivery.ts';
 import type { Pipeline } from '../../core/pipeline.ts';
 import { flushEveryMs } from '../flush.ts';
 import { measured } from './measured.ts';
@@ -21,6 +21,8 @@ export type Load = {
   readonly strategies: number;
   readonly slotsPerSymbol: number;
   readonly webhooks: number;
+  /** Of these, queues of SQS. */
+  readonly queues: number;
   readonly isAlwaysOpen: boolean;
 };
 
@@ -68,6 +70,7 @@ export function loadOf(options: LoadOptions): Load {
     strategies: pipeline.strategies.names.length,
     slotsPerSymbol: pipeline.strategies.slotsPerSymbol,
     webhooks: cloudEndpointsOf({ deliver }).length,
+    queues: queueArnsOf({ deliver }).length,
     isAlwaysOpen,
   };
 }

@@ -271,7 +271,7 @@ function signals({ signals, buckets, closes }: Rates): Line[] {
   ];
 }
 
-function webhooks({ webhooks: endpoints }: Load, { signals }: Rates): Line[] {
+function webhooks({ webhooks: endpoints, queues }: Load, { signals }: Rates): Line[] {
   if (endpoints === 0) return [];
   const deliveries: Factor[] = [
     [signals, 'signals'],
@@ -293,7 +293,15 @@ function webhooks({ webhooks: endpoints }: Load, { signals }: Rates): Line[] {
     line('webhooks', 'DynamoDB writes, order of signals', 'dynamoDbWrite', [signals, 'signals'], [1, 'unit']),
     line('webhooks', 'DynamoDB reads, order of signals', 'dynamoDbRead', [signals, 'signals'], [1, 'unit']),
     line('webhooks', 'Secrets', 'secret', [1, 'secret']),
-    line('webhooks', 'Data to the internet', 'transferOut', ...deliveries, gb(measured.signalEventBytes + 600, 'each, with headers')),
+    line('webhooks', 'SQS requests, to your queues', 'sqsRequest', [signals, 'signals'], [queues, 'queues']),
+    line(
+      'webhooks',
+      'Data to the internet',
+      'transferOut',
+      [signals, 'signals'],
+      [endpoints - queues, 'other endpoints'],
+      gb(measured.signalEventBytes + 600, 'each, with headers'),
+    ),
   ];
 }
 

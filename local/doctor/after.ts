@@ -1,5 +1,5 @@
 import type { Deployed, MetricQuestion, Series, Stack, StackResource } from '../../adapters/account/deployed.ts';
-import { metricNamespace } from '../../core/metrics.ts';
+import { type HistoryMetric, metricNamespace, type PublishMetric } from '../../core/metrics.ts';
 import type { Wanted } from './before.ts';
 import { type Finding, fail, judged, ok, type Said, warn } from './finding.ts';
 
@@ -30,6 +30,7 @@ export async function inStack({ deployed, stackName, stack, wanted, nowMs }: Aft
     parts.alarms.length === 0 ? undefined : deployed.alarms(parts.alarms),
   ]);
   const ofMetrics = (judge: (seriesOf: (id: string) => Series) => Said) => judged(recent, (series) => judge((id) => series.get(id) ?? []));
+  const hasHistory = parts.deliveryStreams.length > 0 || parts.keeper !== undefined;
   const isOpen = wanted?.pipeline.calendar.isOpen(nowMs) ?? true;
   return named({
     stack: stackOf(stack),
@@ -51,12 +52,13 @@ export async function inStack({ deployed, stackName, stack, wanted, nowMs }: Aft
     quarantine: ofMetrics((series) => quarantineOf(series, stack)),
     conflicts: ofMetrics((series) => conflictsOf(series('conflicts'))),
     'publish delay': ofMetrics(publishDelayOf),
-    ...((parts.deliveryStreams.length > 0 || parts.keeper !== undefined) && {
+    ...(hasHistory && {
       history: ofMetrics((series) =>
         historyOf([...parts.deliveryStreams.map((_, i) => series(`history${i}`)), inSeconds(series('keeperAge'))]),
       ),
     }),
     'dead letters': judged(longer, (series) => deadLettersOf((id) => series.get(id) ?? [], stack)),
+    ...(hasHistory && { 'set aside by the history': judged(longer, (series) => asideOf((id) => series.get(id) ?? [])) }),
     ...(alarms && { alarms: judged(alarms, alarmsOf) }),
   });
 }
@@ -149,6 +151,15 @@ function questionsOf({ stackName, tape, consume, publish, keeper, deliveryStream
   ];
 }
 
+/** Our own counts of what was kept aside; a function that a stack does not have counts nothing. */
+const countedAside: readonly { readonly id: string; readonly entry: string; readonly name: PublishMetric | HistoryMetric }[] = [
+  { id: 'refused', entry: 'publish', name: 'refused' },
+  { id: 'badItems', entry: 'publish', name: 'badItems' },
+  { id: 'framesFailed', entry: 'history-transform', name: 'framesFailed' },
+  { id: 'rowsRefused', entry: 'history', name: 'rowsRefused' },
+  { id: 'barsRefused', entry: 'consume', name: 'rowsRefused' },
+];
+
 /** What waits for somebody: given up by Lambda, refused by the bus, not taken by the topic or the delivery. */
 function givenUpQuestionsOf({ stackName, givenUpRule, undelivered }: Parts): MetricQuestion[] {
   const daily = (question: Omit<MetricQuestion, 'periodSec'>): MetricQuestion => ({ ...question, periodSec: 86_400 });
@@ -156,8 +167,8 @@ function givenUpQuestionsOf({ stackName, givenUpRule, undelivered }: Parts): Met
     ...(givenUpRule === undefined
       ? []
       : [daily({ id: 'givenUp', namespace: 'AWS/Events', name: 'Invocations', dimensions: { RuleName: givenUpRule }, statistic: 'Sum' })]),
-    ...['refused', 'badItems'].map((name) =>
-      daily({ id: name, namespace: metricNamespace, name, dimensions: { service: `${stackName}/publish` }, statistic: 'Sum' }),
+    ...countedAside.map(({ id, entry, name }) =>
+      daily({ id, namespace: metricNamespace, name, dimensions: { service: `${stackName}/${entry}` }, statistic: 'Sum' }),
     ),
     ...undelivered.map(({ name }, i) =>
       daily({
@@ -291,6 +302,12 @@ function deadLettersOf(seriesOf: (id: string) => Series, { outputs }: Stack): Sa
     `${givenUp} batches given up, ${refused} signals refused, ${undelivered} messages undelivered in ${givenUpDays} days`,
     `look into s3://${outputs['QuarantineBucket'] ?? ''}/aws/lambda/; docs/runbooks/dead-letters.md`,
   );
+}
+
+function asideOf(seriesOf: (id: string) => Series): Said {
+  const [frames, rows] = [sum(seriesOf('framesFailed')), sum(seriesOf('rowsRefused')) + sum(seriesOf('barsRefused'))];
+  if (frames + rows === 0) return ok(`nothing in ${givenUpDays} days`);
+  return fail(`${frames} frames and ${rows} rows in ${givenUpDays} days`, 'docs/runbooks/history-refused.md');
 }
 
 function alarmsOf(alarms: readonly { readonly name: string; readonly state: string; readonly description: string }[]): Said {

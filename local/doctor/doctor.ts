@@ -62,7 +62,7 @@ function before(check: string, said: Said): Finding {
 }
 
 function configOf(config: Wanted | Error): Said {
-  if (config instanceof Error) return fail(config.message, 'correct tapeline.config.ts');
+  if (config instanceof Error) return fail(config.message, 'correct the config');
   const { pipeline, deployment } = config;
   const { names } = pipeline.strategies;
   return ok(`strategies ${names.join(', ') || 'none'}; ${deployment.shards} shards, history ${deployment.history}`);

@@ -63,8 +63,8 @@ async function costVerb(options: CostOptions, { stdout }: Session): Promise<numb
     scale: number('--scale', options.scale),
     history: historyOf(options.history),
     flushEveryMs: number('--flush-every', options.flushEvery),
-    shards: options.shards === 'on-demand' ? 'on-demand' : count('--shards', options.shards),
-    buckets: count('--buckets', options.buckets),
+    shards: options.shards === 'on-demand' ? 'on-demand' : count('--shards', options.shards, 9_999),
+    buckets: count('--buckets', options.buckets, 4_096),
   });
   const month = monthOf(load);
   stdout.write(
@@ -75,9 +75,10 @@ async function costVerb(options: CostOptions, { stdout }: Session): Promise<numb
   return exitCodes.done;
 }
 
-function count(option: string, text: string | undefined): number | undefined {
-  if (text === undefined || /^[1-9]\d{0,4}$/.test(text)) return text === undefined ? undefined : Number(text);
-  throw new ConfigError(`${option} must be a whole number above 0, received "${text}"`);
+function count(option: string, text: string | undefined, most: number): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^[1-9]\d*$/.test(text) && Number(text) <= most) return Number(text);
+  throw new ConfigError(`${option} must be a whole number from 1 to ${most}, received "${text}"`);
 }
 
 function historyOf(text: string | undefined): HistoryKind | undefined {

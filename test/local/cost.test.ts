@@ -194,7 +194,8 @@ describe('tapeline cost', () => {
     [['--gb-per-day', 'x'], '--gb-per-day must be a number, received "x"'],
     [['--hours-per-day', '25'], '--hours-per-day must be a number from 0.1 to 24, received "25"'],
     [['--flush-every', '5'], '--flush-every must be a number from 10 to 60000, received "5"'],
-    [['--shards', '0'], '--shards must be a whole number above 0, received "0"'],
+    [['--shards', '0'], '--shards must be a whole number from 1 to 9999, received "0"'],
+    [['--buckets', '100000'], '--buckets must be a whole number from 1 to 4096, received "100000"'],
     [['--history', 'parket'], '--history must be one of parquet, timestream, none, received "parket"'],
     [['--config', 'nowhere.ts'], 'config file "nowhere.ts" does not exist'],
   ])('refuses %j as wrong usage', async (args, message) => {

@@ -347,6 +347,7 @@ describe('after a deployment', () => {
       ['publish delay', '0.8 s at the most'],
       ['history', 'the oldest row waits for 310 s'],
       ['dead letters', 'none in 14 days'],
+      ['set aside by the history', 'nothing in 14 days'],
       ['alarms', 'none of 1'],
     ]);
   });
@@ -400,6 +401,14 @@ describe('after a deployment', () => {
       'fail',
       /5 messages undelivered/,
       /dead-letters[.]md/,
+    ],
+    [
+      'the history has set something aside, by each of its functions',
+      { metrics: { framesFailed: 3, rowsRefused: 4, barsRefused: 1 } },
+      'set aside by the history',
+      'fail',
+      /3 frames and 5 rows/,
+      /history-refused[.]md/,
     ],
     ['an alarm goes off', { alarm: 'ALARM' }, 'alarms', 'fail', /Tapeline-iterator-age/, /iterator-age[.]md/],
     [

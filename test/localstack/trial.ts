@@ -9,7 +9,7 @@ import { unpackState } from '../../adapters/stores/state-bytes.ts';
 import type { Bar } from '../../core/bar.ts';
 import { pipelineOptionsOf } from '../../core/config.ts';
 import { pipelineOf } from '../../core/pipeline.ts';
-import type { Signal } from '../../core/signal.ts';
+import { type Signal, withoutLink } from '../../core/signal.ts';
 import { restore, snapshot } from '../../core/snapshot.ts';
 import { FinalTable } from '../../local/final-table.ts';
 import { type Summary, summaryOf } from '../../local/summary.ts';
@@ -177,9 +177,9 @@ export class Trial {
     await this.#expectSignals(expected.flatMap(({ signals }) => signals));
   }
 
-  /** The topic keeps no order, here as on AWS, so that the order is looked at in the outbox. */
+  /** The topic keeps no order, here as on AWS, so that the order is looked at in the outbox, where each signal also names the one before it. */
   async #expectSignals(expected: readonly Signal[]): Promise<void> {
-    const outbox = (await this.checkpoints.readOutbox(Number.MAX_SAFE_INTEGER)).flatMap(({ signals }) => signals);
+    const outbox = (await this.checkpoints.readOutbox(Number.MAX_SAFE_INTEGER)).flatMap(({ signals }) => signals.map(withoutLink));
     expect(bySymbol(outbox)).toEqual(bySymbol(expected));
     const { deliveries } = this.inbox;
     await until(`${expected.length} signals are in the queue`, () => deliveries.size >= expected.length);

@@ -70,8 +70,14 @@ export class Delivering {
 
   /** Delivers until nothing is due any more, or Ctrl-C. @returns the endpoints for which something is left */
   async finish(signal: AbortSignal): Promise<Undelivered[]> {
-    await this.#dispatcher.untilQuiet({ withinMs: endWithinMs, signal });
-    await this.#dispatcher.stop({ graceMs });
+    // A dispatcher's own waits keep no process alive, and the first retry is to be waited for.
+    const alive = setInterval(() => {}, endWithinMs);
+    try {
+      await this.#dispatcher.untilQuiet({ withinMs: endWithinMs, signal });
+      await this.#dispatcher.stop({ graceMs });
+    } finally {
+      clearInterval(alive);
+    }
     const all = await Promise.all(this.#endpoints.map((endpoint) => this.#undeliveredOf(endpoint)));
     return all.filter(({ pending, dead }) => pending + dead > 0);
   }

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -72,6 +75,24 @@ export default defineTapeline({ strategies: [emaCross], deliver: [
     expect(said.filter(({ stdout, stderr }) => isTold(stdout + stderr))).toEqual([]);
     const files = readdirSync(join(folder, 's')).filter((name) => isTold(readFileSync(join(folder, 's', name), 'latin1')));
     expect(files).toEqual(['secrets.json']);
+  });
+
+  it('a resumed endpoint that is still down is waited for until its first retry, and what is left is told', async () => {
+    const server = createServer((request, response) => request.resume().on('end', () => response.writeHead(503).end()));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const config = `import { defineTapeline, webhook } from '${root}/core/config.ts';
+import emaCross from '${root}/strategies/ema-cross.ts';
+export default defineTapeline({ strategies: [emaCross], deliver: [webhook({ name: 'down', url: 'http://127.0.0.1:${port}/' })] });\n`;
+    writeFileSync(join(folder, 'down.config.ts'), config);
+    await cli('webhook secret down --state down');
+    await cli('simulate --symbols 20 --rate 20 --seconds 3600 --output few.ndjson');
+    await cli('run --input few.ndjson --config down.config.ts --state down --json');
+    const { exitCode, stdout, stderr } = await cli('deliveries resume down --config down.config.ts --state down --json');
+    expect([exitCode, JSON.parse(stdout)]).toMatchObject([1, { sentBy: 'this command', endpoints: [{ endpoint: 'down', delivered: 0 }] }]);
+    expect(stderr).toContain('signals wait, 0 are dead letters (answered 503)');
+    server.close();
   });
 
   it('a listener ends by Ctrl-C', async () => {

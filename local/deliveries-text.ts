@@ -24,7 +24,7 @@ export function deliveriesText(reports: readonly EndpointReport[], { stdout }: S
   const table = (columns: Columns, rows: readonly unknown[][]) =>
     formatTable(
       { columns: Object.entries(columns).map(([name, type]) => ({ name, type })), rows: rows as unknown[][] },
-      { width: stdout.columns ?? 160, colour: stdout.isTTY === true },
+      { width: stdout.columns || 160, colour: stdout.isTTY === true },
     );
   const endpoints = table(
     {

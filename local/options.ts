@@ -58,7 +58,10 @@ export async function endpointsFor({ config }: Pick<SharedOptions, 'config'>): P
 
 /** @throws ConfigError */
 export function filterFor({ symbols, from, to }: SharedOptions): TradeFilter {
-  const names = symbols?.split(',').filter((symbol) => symbol !== '');
+  const names = symbols
+    ?.split(',')
+    .map((symbol) => symbol.trim())
+    .filter((symbol) => symbol !== '');
   if (names?.length === 0)
     throw new ConfigError(`--symbols must be symbols with commas between them, such as "IBM,AAPL", received "${symbols}"`);
   const fromMs = timeOf('--from', from);

@@ -37,7 +37,7 @@ export class Progress {
     this.#isLineOpen = this.#isTerminal;
     const text = `${this.#verb}: ${this.#textOf(now)}`;
     // A line that is wider than the terminal would break, and `\r` would not take all of it back.
-    this.#stream.write(this.#isTerminal ? `\r\u001b[K${text.slice(0, (this.#stream.columns ?? 80) - 1)}` : `${text}\n`);
+    this.#stream.write(this.#isTerminal ? `\r\u001b[K${text.slice(0, (this.#stream.columns || 80) - 1)}` : `${text}\n`);
   }
 
   clear(): void {

@@ -151,7 +151,7 @@ function formatted(result: QueryResult, { json, csv, stdout, env = process.env }
   if (csv) return formatCsv(result);
   const isTerminal = stdout.isTTY === true;
   return formatTable(result, {
-    width: isTerminal ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY,
+    width: isTerminal ? stdout.columns || 80 : Number.POSITIVE_INFINITY,
     colour: isTerminal && (env.NO_COLOR ?? '') === '',
   });
 }

@@ -11,12 +11,15 @@ export const deliveriesPath = (stateFolder: string) => join(stateFolder, 'delive
 
 /** Makes the folder and those above it where they are not there. @throws ConfigError where a file is in the way */
 export function makeStateFolder(stateFolder: string): void {
-  const path = resolve(stateFolder);
+  makeFolder(resolve(stateFolder), stateFolder);
+}
+
+function makeFolder(path: string, stateFolder: string): void {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats?.isDirectory()) return;
   if (stats !== undefined)
     throw new ConfigError(`--state must be a folder, received "${stateFolder}", and "${path}" is a file; give another`);
   // Not `recursive`, which never ends where the system has no such folder and takes none, as in /proc.
-  makeStateFolder(dirname(path));
+  makeFolder(dirname(path), stateFolder);
   mkdirSync(path);
 }

@@ -46,8 +46,9 @@ export class View {
   }
 
   #draw(now: RunNow): void {
-    const width = this.#stream.columns ?? 100;
-    const height = this.#stream.rows ?? 30;
+    // 0 is said where nobody has set the size.
+    const width = this.#stream.columns || 100;
+    const height = this.#stream.rows || 30;
     const head = [...wrapped(this.#title, width).map((line) => this.#bold(line)), ...wrapped(this.#numbers(now), width), ''];
     // The line after the last one must be on the screen too, or each picture would push the one before it up.
     const room = Math.max(0, Math.min(signalsOnScreen, height - head.length - 2));

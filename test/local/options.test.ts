@@ -72,6 +72,7 @@ describe('an option that cannot be used', () => {
     { emptyWindows: 'cary', says: 'did you mean "carry"?' },
     { symbols: '', says: '--symbols must be symbols with commas between them, such as "IBM,AAPL", received ""' },
     { symbols: ',,', says: 'received ",,"' },
+    { symbols: ' , ', says: 'received " , "' },
     { from: 'yesterday', says: '--from must be Unix milliseconds or a time such as "2013-10-07T13:30:00Z", received "yesterday"' },
     { from: '2013-10-07T13:30:00', says: 'received "2013-10-07T13:30:00"' },
     { from: '2013-13-07T13:30:00Z', says: 'received "2013-13-07T13:30:00Z"' },
@@ -112,6 +113,10 @@ describe('an option that cannot be used', () => {
     expect(message).toBe(`--rate must be a number, received "${text}"`);
     expect(exitCode).toBe(exitCodes.wrongUsage);
   });
+});
+
+it('symbols may have blanks between them', () => {
+  expect(filterFor({ symbols: ' IBM, BRK.B,,AAPL' }).symbols).toEqual(new Set(['IBM', 'BRK.B', 'AAPL']));
 });
 
 describe('a config that cannot be used', () => {

@@ -83,6 +83,18 @@ describe('the view on a terminal', () => {
   });
 });
 
+it('on a terminal that says it has no size, the view and the progress are whole', () => {
+  let text = '';
+  const stream = { isTTY: true, columns: 0, rows: 0, write: (part: string) => (text += part) };
+  new View({ title, stream, env: {} }).show(now);
+  expect(text).toContain('1,234,567 trades');
+  expect(text.match(/BUY|SELL/g)).toHaveLength(12);
+  const progress = new Progress('replay', stream, {});
+  vi.advanceTimersByTime(1_000);
+  progress.show({ trades: 1_000_000, bytesRead: 1, bytesTotal: 10 });
+  expect(text).toMatch(/9 s left$/);
+});
+
 describe('the view elsewhere', () => {
   it('writes each signal once, and the numbers now and then', () => {
     let text = '';

@@ -318,6 +318,11 @@ describe('a disk that is full', () => {
   );
 });
 
+it.skipIf(!existsSync('/proc/self'))('a state folder where the system takes none is refused, and not tried for ever', async () => {
+  const { exitCode, stderr } = await shell('timeout 30 "$NODE" "$CLI" run --input all.ndjson --state /proc/none/state');
+  expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringMatching(/'\/proc\/none'; check the path\n$/) });
+});
+
 describe('an output', () => {
   it('is not emptied when one of the inputs does not exist', async () => {
     writeFileSync(join(folder, 'kept'), 'as it was');

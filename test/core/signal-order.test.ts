@@ -93,6 +93,22 @@ describe('the signals of a symbol', () => {
     expect([ids(through.signals), through.gaps]).toEqual([ids(go), gaps]);
   });
 
+  it('are not held up by those of another publisher in between, which are in order among themselves', () => {
+    const others = six.map((signal) => ({
+      ...signal,
+      signalId: `o${signal.signalId}`,
+      ...(signal.previousId && { previousId: `o${signal.previousId}` }),
+    }));
+    const { gone, order } = passing([...six.keys()].map((i) => [six[i], others[i]] as LinkedSignal[]));
+    expect([ids(gone).toSorted(), order.early]).toEqual([ids([...six, ...others]).toSorted(), []]);
+  });
+
+  it('go on after many old ones have come again', () => {
+    const many = linkedSignals('IBM', 31);
+    const [before, next] = [many.slice(0, 30), many.slice(30)];
+    expect(ids(passing([before, before, next]).gone).slice(60)).toEqual(ids(next));
+  });
+
   it('that wait are so many at most; then all go as they are', () => {
     const many = linkedSignals('IBM', 130).slice(1);
     expect(passing([many.slice(0, 100)]).gone).toEqual([]);

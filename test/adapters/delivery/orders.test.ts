@@ -18,6 +18,7 @@ afterAll(() => {
 const [first, second, third] = linkedSignals('IBM', 3);
 const waitingUntil = (...times: readonly number[]): SymbolOrder => ({
   last: first,
+  recent: [first?.signalId as string],
   early: times.map((untilMs) => ({ signal: third as NonNullable<typeof third>, untilMs })),
 });
 
@@ -36,7 +37,7 @@ describe.each<{ name: string; isHere: boolean; open: () => Promise<OrderStore> }
   it.skipIf(!isHere)('are at first before anything is kept, and then what was kept last, for each symbol', async () => {
     const store = await open();
     expect(await store.load('IBM')).toEqual({ symbol: 'IBM', order: orderAtFirst, version: 0 });
-    expect(await store.save({ symbol: 'IBM', order: { last: second, early: [] }, version: 0 }, 0)).toBe(true);
+    expect(await store.save({ symbol: 'IBM', order: { last: second, recent: [], early: [] }, version: 0 }, 0)).toBe(true);
     expect(await store.save({ symbol: 'IBM', order: waitingUntil(7), version: 1 }, 0)).toBe(true);
     expect(await store.load('IBM')).toEqual({ symbol: 'IBM', order: waitingUntil(7), version: 2 });
     expect(await store.load('MSFT')).toEqual({ symbol: 'MSFT', order: orderAtFirst, version: 0 });
@@ -57,7 +58,7 @@ describe.each<{ name: string; isHere: boolean; open: () => Promise<OrderStore> }
     expect(await store.overdue(9, 9)).toEqual([]);
     expect(await store.overdue(20, 9)).toEqual(['B', 'A']);
     expect(await store.overdue(99, 2)).toEqual(['B', 'A']);
-    await store.save({ symbol: 'B', order: { last: third, early: [] }, version: 1 }, 0);
+    await store.save({ symbol: 'B', order: { last: third, recent: [], early: [] }, version: 1 }, 0);
     expect(await store.overdue(99, 9)).toEqual(['A', 'C']);
   });
 });

@@ -135,6 +135,7 @@ describe("the constructs in a stranger's app", () => {
     ['SignalTopic', `new SignalTopic(stack, 'Topic', { bus: new EventBus(stack, 'Bus') });`],
     ['Webhooks', `new Webhooks(stack, 'Webhooks', { bus: new EventBus(stack, 'Bus') });`],
     ['History', `new History(stack, 'History');`],
+    ['TimestreamHistory', `new TimestreamHistory(stack, 'History', { tape: new Tape(stack, 'Tape') });`],
     ['SessionClock', `new SessionClock(stack, 'Clock', { calendar: 'us-equities' });`],
     ['AlarmTopic', `new AlarmTopic(stack, 'Alarms', { encryptionKey: new Key(stack, 'Key') });`],
     ['PipelineStack', `new PipelineStack(app, 'Whole', { config: (await import('./tapeline.config.ts')).default });`],
@@ -146,7 +147,9 @@ describe("the constructs in a stranger's app", () => {
       import { AttributeType, StreamViewType, Table } from 'aws-cdk-lib/aws-dynamodb';
       import { EventBus } from 'aws-cdk-lib/aws-events';
       import { Key } from 'aws-cdk-lib/aws-kms';
-      import { AlarmTopic, History, PipelineStack, SessionClock, SignalBus, SignalConsumer, SignalTopic, Tape, Webhooks } from 'tapeline/cdk';
+      import {
+        AlarmTopic, History, PipelineStack, SessionClock, SignalBus, SignalConsumer, SignalTopic, Tape, TimestreamHistory, Webhooks
+      } from 'tapeline/cdk';
       const app = new App({ outdir: 'out-${name}', context: { 'aws:cdk:bundling-stacks': [] } });
       const stack = new Stack(app, 'Alone');
       ${line}

@@ -194,6 +194,9 @@ export class Trial {
     // What failed is tried again after five seconds, or by the sweep of the next minute.
     await until(`${signals.length} signals are delivered`, () => events.length >= signals.length, { waitMaxMs: 150_000 });
     expect(byId(events.map(({ data }) => data))).toEqual(byId(signals));
+    for (const ofSymbol of Map.groupBy(events, ({ subject }) => subject).values()) {
+      expect(ofSymbol.map(({ previousid }) => previousid)).toEqual([undefined, ...ofSymbol.slice(0, -1).map(({ id }) => id)]);
+    }
     await until(`${signals.length} signals are posted by the topic`, () => told.size >= signals.length);
     expect(byId(Array.from(told.values(), ({ data }) => data))).toEqual(byId(signals));
   }

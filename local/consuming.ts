@@ -1,3 +1,4 @@
+import type { DeliveryEvent } from '../adapters/delivery/events.ts';
 import { openDuckDbHistory } from '../adapters/history/duckdb.ts';
 import type { History } from '../adapters/history/history.ts';
 import { SqliteCheckpoints } from '../adapters/stores/sqlite.ts';
@@ -65,14 +66,19 @@ export class Consuming {
   }
 
   /** @throws StateInUse, and StateUnreadable before anything is consumed */
-  static async open(pipeline: Pipeline, stateFolder: string, endpoints: readonly Endpoint[]): Promise<Consuming> {
+  static async open(
+    pipeline: Pipeline,
+    stateFolder: string,
+    endpoints: readonly Endpoint[],
+    onDelivery?: (event: DeliveryEvent) => void,
+  ): Promise<Consuming> {
     const checkpoints = new SqliteCheckpoints(checkpointsPath(stateFolder));
     const history = await openDuckDbHistory(historyPath(stateFolder), { tape: tapePath(stateFolder) });
     const stopQueries = await serveQueries(history, stateFolder);
     try {
       const loaded = await loadStates(pipeline, checkpoints);
       const positions = new Map(loaded.map(({ bucket, sequenceNumber }) => [bucket, sequenceNumber]));
-      const delivering = endpoints.length === 0 ? undefined : await Delivering.open(endpoints, stateFolder);
+      const delivering = endpoints.length === 0 ? undefined : await Delivering.open(endpoints, stateFolder, onDelivery);
       return new Consuming(pipeline, checkpoints, history, delivering, stopQueries, positions);
     } catch (error) {
       await stopQueries();

@@ -1,4 +1,5 @@
 import type { Dispatcher } from '../adapters/delivery/dispatcher.ts';
+import type { DeliveryEvent } from '../adapters/delivery/events.ts';
 import { resume } from '../adapters/delivery/repairs.ts';
 import type { EverySender } from '../adapters/delivery/senders.ts';
 import type { SqliteDeliveries } from '../adapters/delivery/sqlite.ts';
@@ -38,7 +39,11 @@ export class Delivering {
   }
 
   /** Goes on with what waits. The caller is the only one who delivers from this state folder. */
-  static async open(endpoints: readonly Endpoint[], stateFolder: string): Promise<Delivering> {
+  static async open(
+    endpoints: readonly Endpoint[],
+    stateFolder: string,
+    onEvent: (event: DeliveryEvent) => void = () => {},
+  ): Promise<Delivering> {
     // Nobody else needs these, and a command line should start at once.
     const [{ Dispatcher }, { makeSender }, { SecretsFile }, { SqliteDeliveries }] = await Promise.all([
       import('../adapters/delivery/dispatcher.ts'),
@@ -48,7 +53,7 @@ export class Delivering {
     ]);
     const store = new SqliteDeliveries(deliveriesPath(stateFolder));
     const sender = makeSender({ secrets: new SecretsFile(secretsPath(stateFolder)), isLocalhostAllowed: true });
-    const dispatcher = new Dispatcher({ endpoints, store, sender });
+    const dispatcher = new Dispatcher({ endpoints, store, sender, onEvent });
     for (const { name } of endpoints) {
       // Whatever was wrong with it may have been set right since.
       const state = await store.endpointState(name);

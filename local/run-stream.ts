@@ -1,3 +1,4 @@
+import type { DeliveryEvent } from '../adapters/delivery/events.ts';
 import type { KinesisClient } from '../adapters/tape/kinesis-client.ts';
 import { KinesisReader } from '../adapters/tape/kinesis-reader.ts';
 import { checkBuckets, openStream } from '../adapters/tape/kinesis-stream.ts';
@@ -29,6 +30,8 @@ export type RunStreamOptions = {
   /** Where bars and signals are served to programs of this machine. @default nowhere */
   readonly serve?: ServeAddress | undefined;
   readonly onServing?: (url: string) => void;
+  /** Is told what happens to endpoints. */
+  readonly onDelivery?: ((event: DeliveryEvent) => void) | undefined;
   /** Aborted by Ctrl-C, or when the time is over: what was folded is saved. */
   readonly signal: AbortSignal;
 };
@@ -45,12 +48,24 @@ export type RunStreamResult = {
  * at the oldest record that the stream holds, or where the state folder's last run has ended.
  */
 export async function runStream(options: RunStreamOptions): Promise<RunStreamResult> {
-  const { pipeline, client, streamName, stateFolder, endpoints, endsAtLatest, onProgress, serve, onServing = () => {}, signal } = options;
+  const {
+    pipeline,
+    client,
+    streamName,
+    stateFolder,
+    endpoints,
+    endsAtLatest,
+    onProgress,
+    serve,
+    onServing = () => {},
+    onDelivery,
+    signal,
+  } = options;
   const stream = await openStream(client, streamName);
   await checkBuckets(client, stream, pipeline.bucketCount);
   makeStateFolder(stateFolder);
   claimState(stateFolder, `the stream ${stream.arn} of ${new Date(stream.createdMs).toISOString()}`);
-  const consuming = await Consuming.open(pipeline, stateFolder, endpoints);
+  const consuming = await Consuming.open(pipeline, stateFolder, endpoints, onDelivery);
   try {
     if (serve !== undefined) onServing(await consuming.serve(serve));
     const reader = new KinesisReader({ client, streamName, bucketCount: pipeline.bucketCount, positions: consuming.positions });

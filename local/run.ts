@@ -1,3 +1,4 @@
+import type { DeliveryEvent } from '../adapters/delivery/events.ts';
 import { SqliteTape } from '../adapters/tape/sqlite-tape.ts';
 import { isAfter } from '../core/consume.ts';
 import type { Endpoint } from '../core/delivery.ts';
@@ -31,6 +32,8 @@ export type RunOptions = {
   /** Where bars and signals are served to programs of this machine. @default nowhere */
   readonly serve?: ServeAddress | undefined;
   readonly onServing?: (url: string) => void;
+  /** Is told what happens to endpoints. */
+  readonly onDelivery?: ((event: DeliveryEvent) => void) | undefined;
   /** Aborted by Ctrl-C: the run saves what it has read and ends. */
   readonly signal: AbortSignal;
 };
@@ -60,11 +63,12 @@ export async function run({
   onDelivering,
   serve,
   onServing = () => {},
+  onDelivery,
   signal,
 }: RunOptions): Promise<RunResult> {
   makeStateFolder(stateFolder);
   claimState(stateFolder, ownTape);
-  const consuming = await Consuming.open(pipeline, stateFolder, endpoints);
+  const consuming = await Consuming.open(pipeline, stateFolder, endpoints, onDelivery);
   const tape = new SqliteTape(tapePath(stateFolder));
   try {
     if (serve !== undefined) onServing(await consuming.serve(serve));

@@ -1,3 +1,4 @@
+import type { DeliveryEvent } from '../../adapters/delivery/events.ts';
 import type { Undelivered } from '../delivering.ts';
 import { exitCodes } from '../exit.ts';
 import type { SharedOptions } from '../options.ts';
@@ -47,6 +48,27 @@ export function tellUndelivered(undelivered: readonly Undelivered[], stateFolder
     stream.write(`run: endpoint "${endpoint}": ${parts.filter(Boolean).join(', ')}${reason}\n`);
   }
   if (undelivered.length > 0) stream.write(`run: see npx tapeline deliveries --state ${stateFolder}\n`);
+}
+
+/** What may need somebody; each attempt does not. @param clear takes away what is in the line that is being written */
+export function tellEndpoint(event: DeliveryEvent, stream: NodeJS.WritableStream, clear: () => void): void {
+  const text = endpointText(event);
+  if (text === undefined) return;
+  clear();
+  stream.write(`run: endpoint "${event.endpoint}" ${text}\n`);
+}
+
+function endpointText(event: DeliveryEvent): string | undefined {
+  switch (event.kind) {
+    case 'endpoint.down':
+      return `is down (${event.reason}): what comes for it waits`;
+    case 'endpoint.recovered':
+      return 'is back: what waits goes out';
+    case 'endpoint.disabled':
+      return `is disabled (${event.reason}): what comes for it waits until "npx tapeline deliveries resume ${event.endpoint}"`;
+    default:
+      return undefined;
+  }
 }
 
 export function tellServing(url: string, stream: NodeJS.WritableStream): void {

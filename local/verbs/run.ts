@@ -7,7 +7,7 @@ import { countText, Progress } from '../progress.ts';
 import type { RunStreamNow } from '../run-stream.ts';
 import { type ServeAddress, serveAddressOf } from '../serve-address.ts';
 import { defaultStack, type StreamOptions, streamNameFor } from '../stream-name.ts';
-import { exitCodeOf, printSummary, tellServing, tellUndelivered } from './report.ts';
+import { exitCodeOf, printSummary, tellEndpoint, tellServing, tellUndelivered } from './report.ts';
 import { openWithState, runAndReport } from './running.ts';
 import type { Session } from './session.ts';
 import { defaultStateFolder, examples, feedNames, withSharedOptions } from './shared-options.ts';
@@ -96,6 +96,7 @@ async function runStreamVerb(options: RunArguments, session: Session): Promise<n
       endpoints: options.deliver === true ? await endpointsFor(options) : [],
       serve: serveOf(options),
       onServing: (url) => tellServing(url, session.stderr),
+      onDelivery: (event) => tellEndpoint(event, session.stderr, () => progress.clear()),
       isDigestWanted: options.json === true,
       endsAtLatest: options.untilLatest === true,
       onProgress: (now) => progress.show({ trades: now.folded, bytesRead: 0, bytesTotal: undefined, more: textOf(now) }),

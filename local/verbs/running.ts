@@ -5,7 +5,7 @@ import { countText } from '../progress.ts';
 import { type RunNow, run } from '../run.ts';
 import type { ServeAddress } from '../serve-address.ts';
 import { openFileSource, type Source } from '../source.ts';
-import { exitCodeOf, printSummary, tellServing, tellUndelivered } from './report.ts';
+import { exitCodeOf, printSummary, tellEndpoint, tellServing, tellUndelivered } from './report.ts';
 import type { Session } from './session.ts';
 
 type Running = {
@@ -44,6 +44,7 @@ export async function runAndReport({
     },
     serve,
     onServing: (url) => tellServing(url, session.stderr),
+    onDelivery: (event) => tellEndpoint(event, session.stderr, onEnd),
     signal: session.signal,
   });
   onEnd();

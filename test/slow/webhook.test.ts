@@ -88,7 +88,8 @@ export default defineTapeline({ strategies: [emaCross], deliver: [webhook({ name
     writeFileSync(join(folder, 'down.config.ts'), config);
     await cli('webhook secret down --state down');
     await cli('simulate --symbols 20 --rate 20 --seconds 3600 --output few.ndjson');
-    await cli('run --input few.ndjson --config down.config.ts --state down --json');
+    const ran = await cli('run --input few.ndjson --config down.config.ts --state down --json');
+    expect(ran.stderr).toContain('run: endpoint "down" is down (answered 503): what comes for it waits\n');
     const { exitCode, stdout, stderr } = await cli('deliveries resume down --config down.config.ts --state down --json');
     expect([exitCode, JSON.parse(stdout)]).toMatchObject([1, { sentBy: 'this command', endpoints: [{ endpoint: 'down', delivered: 0 }] }]);
     expect(stderr).toContain('signals wait, 0 are dead letters (answered 503)');

@@ -121,6 +121,7 @@ async function storeOf({ state, secretId }: StoreOptions): Promise<SecretStore> 
 async function checkIsWebhook(name: string, config: string | undefined): Promise<void> {
   const kind = (await loadConfig(config)).deliver?.find((endpoint) => endpoint.name === name)?.kind ?? 'webhook';
   if (kind === 'webhook') return;
+  if (kind === 'command' || kind === 'sqs') throw new ConfigError(`"${name}" is of kind ${kind}, which needs no secret`);
   throw new ConfigError(
     `"${name}" is of kind ${kind}, whose secret is not ours to make: give it with "tapeline webhook secret ${name} --set"`,
   );

@@ -25,8 +25,10 @@ const folder = mkdtempSync(join(tmpdir(), 'tapeline-webhook-'));
 beforeAll(() => {
   writeFileSync(
     join(folder, 'tapeline.config.ts'),
-    `import { defineTapeline, slack, webhook } from '${root}/core/config.ts';
-export default defineTapeline({ deliver: [slack({ name: 'chat' }), webhook({ name: 'hooks', url: 'http://127.0.0.1:1/' })] });\n`,
+    `import { defineTapeline, slack, sqs, webhook } from '${root}/core/config.ts';
+export default defineTapeline({ deliver: [
+  slack({ name: 'chat' }), webhook({ name: 'hooks', url: 'http://127.0.0.1:1/' }), sqs({ queueArn: 'arn:aws:sqs:eu-central-1:123456789012:orders' }),
+] });\n`,
   );
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -176,6 +178,7 @@ describe('webhook', () => {
 
   it.each<[string, Omit<SecretOptions, 'state'>, string, string]>([
     ['Hooks', {}, '', 'name must be'],
+    ['orders', {}, '', '"orders" is of kind sqs, which needs no secret'],
     ['hooks', { set: true }, '', 'received none or several'],
     ['hooks', { set: true }, 'hunter2 hunter2', 'received none or several'],
     ['hooks', { set: true }, 'whsec_hunter2', 'a signing secret must be'],

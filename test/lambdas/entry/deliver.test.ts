@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import type { IncomingHttpHeaders } from 'node:http';
+import { createServer as createHttpServer, type IncomingHttpHeaders, type Server as HttpServer } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -32,7 +33,9 @@ describe.skipIf(local.kind === 'missing')('the bundle that delivers, by its envi
   let requests = 0;
   let folder = '';
   let bundle = '';
+  const sent: object[] = [];
   let receiver: Server;
+  let queue: HttpServer;
   let bus: FakeEventBridge;
   let secrets: Awaited<ReturnType<typeof startSecretsManager>>;
 
@@ -51,14 +54,21 @@ describe.skipIf(local.kind === 'missing')('the bundle that delivers, by its envi
     const configPath = join(folder, 'tapeline.config.ts');
     writeFileSync(
       configPath,
-      `import { defineTapeline, slack, webhook } from ${JSON.stringify(join(root, 'core/config.ts'))};
+      `import { defineTapeline, slack, sqs, webhook } from ${JSON.stringify(join(root, 'core/config.ts'))};
       export default defineTapeline({ deliver: [
         webhook({ name: 'desk', url: 'https://127.0.0.1:${(receiver.address() as AddressInfo).port}/', allowPrivate: ['127.0.0.1'] }),
         slack({ name: 'alerts' }),
+        sqs({ queueArn: 'arn:aws:sqs:us-east-1:123456789012:orders.fifo' }),
       ] });`,
     );
     const config = defineTapeline({ deliver: [slack({ name: 'any' })] });
     bundle = bundlesOf(synthesisePipeline({ config, configPath }, { bundles: true, checks: false })).get('deliver') as string;
+    queue = createHttpServer(async (request, response) => {
+      const message = JSON.parse(await text(request)) as { MessageBody: string };
+      sent.push(message);
+      response.end(JSON.stringify({ MessageId: 'm', MD5OfMessageBody: createHash('md5').update(message.MessageBody).digest('hex') }));
+    }).listen(0, '127.0.0.1');
+    await once(queue, 'listening');
     bus = await FakeEventBridge.start();
     secrets = await startSecretsManager('endpoint-secrets');
     secrets.value = JSON.stringify({ desk: [secret] });
@@ -68,6 +78,7 @@ describe.skipIf(local.kind === 'missing')('the bundle that delivers, by its envi
   afterAll(() => {
     bus.stop();
     secrets.close();
+    queue.close();
     receiver.close();
     receiver.closeAllConnections();
     client.destroy();
@@ -76,7 +87,7 @@ describe.skipIf(local.kind === 'missing')('the bundle that delivers, by its envi
     if (local.kind === 'running') local.stop();
   });
 
-  it('sends a signed webhook, disables what has no secret, tells the bus so, and says it all in one line; the sweep then has nothing to do', async () => {
+  it('sends a signed webhook and a message to a queue, disables what has no secret, tells the bus so, and says it all in one line; the sweep then has nothing to do', async () => {
     const signal = signalOf('IBM', 0);
     const body = JSON.stringify(signalEventOf(signal, { source: '/tapeline/test' }));
     const { answer, log } = await invoke({ Records: [{ messageId: 'a', body }] });
@@ -85,10 +96,14 @@ describe.skipIf(local.kind === 'missing')('the bundle that delivers, by its envi
     const verified = new Webhook(secret).verify(received[0]?.body ?? '', received[0]?.headers as Record<string, string>);
     expect(verified).toEqual(signalEventOf(signal, { source: '/tapeline/Tapeline' }));
     expect(received[0]?.headers['webhook-id']).toBe(signal.signalId);
+    const { signalId } = signal;
+    expect(sent).toMatchObject([
+      { MessageGroupId: 'IBM', MessageDeduplicationId: signalId, QueueUrl: expect.stringContaining('/orders.fifo') },
+    ]);
     expect(bus.calls.flat()).toMatchObject([{ EventBusName: 'signals', Source: 'tapeline', DetailType: 'tapeline.endpoint.disabled.v1' }]);
-    const numbers = { delivered: 1, deadLetters: 0, endpointsDisabled: 1, badMessages: 0 };
+    const numbers = { delivered: 2, deadLetters: 0, endpointsDisabled: 1, badMessages: 0 };
     expect(log).toContainEqual(expect.objectContaining({ level: 'ERROR', message: 'signals delivered', ...numbers }));
-    expect(log).toContainEqual(expect.objectContaining({ _aws: expect.anything(), delivered: 1, endpointsDisabled: 1 }));
+    expect(log).toContainEqual(expect.objectContaining({ _aws: expect.anything(), delivered: 2, endpointsDisabled: 1 }));
 
     await invoke({ sweep: true });
     expect(received).toHaveLength(1);
@@ -111,6 +126,7 @@ describe.skipIf(local.kind === 'missing')('the bundle that delivers, by its envi
         AWS_SECRET_ACCESS_KEY: account.credentials.secretAccessKey,
         AWS_ENDPOINT_URL_DYNAMODB: endpoint,
         AWS_ENDPOINT_URL_EVENTBRIDGE: await addressOf(bus.client),
+        AWS_ENDPOINT_URL_SQS: `http://127.0.0.1:${(queue.address() as AddressInfo).port}`,
         AWS_ENDPOINT_URL_SECRETS_MANAGER: await addressOf(secrets.client),
         NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem'),
         POWERTOOLS_SERVICE_NAME: 'Tapeline/deliver',

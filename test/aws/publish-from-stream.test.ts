@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EventBridgeBus } from '../../adapters/bus/event-bridge.ts';
 import type { SignalEvent } from '../../adapters/bus/signal-event.ts';
 import { DynamoDbCheckpoints } from '../../adapters/stores/dynamodb.ts';
-import type { Signal } from '../../core/signal.ts';
+import type { LinkedSignal } from '../../core/signal.ts';
 import { makeConsumer } from '../../lambdas/consume-kinesis.ts';
 import type { TableStreamEvent } from '../../lambdas/events/table-stream.ts';
 import { makePublisher } from '../../lambdas/publish.ts';
@@ -83,7 +83,7 @@ describe.skipIf(local.kind === 'missing')('from the tape to the bus', () => {
         fake.reset({ judge: () => pattern[judged++] ?? 'taken' });
         await publishStream(streamArn);
         const expected = Object.values(foldWhole(pipeline, records).signals).flat();
-        expect(lanesOf(firstsOf(fake.taken))).toEqual(lanesOf(expected.map((json) => JSON.parse(json) as Signal)));
+        expect(lanesOf(firstsOf(fake.taken))).toEqual(lanesOf(expected.map((json) => JSON.parse(json) as LinkedSignal)));
         signals += expected.length;
       }),
       { numRuns: 25, seed: 1 },
@@ -120,14 +120,15 @@ function asLambdaSeesIt({ eventName, dynamodb }: _Record): TableStreamEvent['Rec
   return JSON.parse(JSON.stringify({ eventName, dynamodb: { ...rest, ApproximateCreationDateTime: (time?.getTime() ?? 0) / 1000 } }));
 }
 
-/** The signals in the order in which each was first published. */
-function firstsOf(taken: readonly SignalEvent[]): Signal[] {
-  const byId = new Map<string, Signal>();
-  for (const { id, data } of taken) if (!byId.has(id)) byId.set(id, data);
+/** The signals in the order in which each was first published, with the one before each that its event names. */
+function firstsOf(taken: readonly SignalEvent[]): LinkedSignal[] {
+  const byId = new Map<string, LinkedSignal>();
+  for (const { id, data, previousid: previousId } of taken)
+    if (!byId.has(id)) byId.set(id, { ...data, ...(previousId !== undefined && { previousId }) });
   return [...byId.values()];
 }
 
 /** By symbol and strategy, in order. */
-function lanesOf(signals: readonly Signal[]): Record<string, Signal[]> {
+function lanesOf(signals: readonly LinkedSignal[]): Record<string, LinkedSignal[]> {
   return Object.fromEntries(Map.groupBy(signals, ({ symbol, strategy }) => `${symbol} ${strategy}`));
 }

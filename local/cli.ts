@@ -39,8 +39,7 @@ async function main(args: readonly string[]): Promise<number> {
     await program.parseAsync(args, { from: 'user' });
     // A write that failed is told in the next turn.
     await nextTurn();
-    const isOtherwiseWell = exitCode === exitCodes.done || exitCode === exitCodes.interrupted;
-    if (outputFailure !== undefined && isOtherwiseWell) throw outputFailure;
+    if (outputFailure !== undefined && exitCode !== exitCodes.failed) throw outputFailure;
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.wrongUsage;

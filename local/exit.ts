@@ -1,5 +1,4 @@
 import { TapelineError } from '../adapters/errors.ts';
-import { HistoryError } from '../adapters/history/history.ts';
 import { ConfigError } from '../core/config.ts';
 import { StateUnreadable } from '../core/snapshot.ts';
 import { StrategyBuildError } from '../core/strategy.ts';
@@ -7,7 +6,7 @@ import { StrategyBuildError } from '../core/strategy.ts';
 /** The process's exit codes, as the contract has them. */
 export const exitCodes = { done: 0, failed: 1, wrongUsage: 2, quarantined: 3, interrupted: 130 } as const;
 
-const usageCodes = new Set(['input-not-found', 'input-is-a-directory', 'feed-unknown', 'secret-invalid']);
+const usageCodes = new Set(['input-not-found', 'input-is-a-directory', 'feed-unknown', 'secret-invalid', 'history-missing']);
 
 /** The one line that a user needs of an error, and the exit code. The stack is shown only for faults of our own. */
 export function explain(error: unknown): { readonly message: string; readonly exitCode: number } {
@@ -15,7 +14,7 @@ export function explain(error: unknown): { readonly message: string; readonly ex
     return { message: error.message, exitCode: exitCodes.wrongUsage };
   if (error instanceof TapelineError)
     return { message: error.message, exitCode: usageCodes.has(error.code) ? exitCodes.wrongUsage : exitCodes.failed };
-  if (error instanceof StateUnreadable || error instanceof HistoryError) return { message: error.message, exitCode: exitCodes.failed };
+  if (error instanceof StateUnreadable) return { message: error.message, exitCode: exitCodes.failed };
   const { code, errcode } = (error ?? {}) as NodeJS.ErrnoException & { readonly errcode?: number };
   if (error instanceof Error && code === 'ERR_SQLITE_ERROR')
     return {

@@ -174,10 +174,10 @@ describe('the query command', () => {
   it('says where no history is, and makes none', async () => {
     const missing = join(root, 'missing');
     expect(await told({ sql: 'SELECT 1', state: missing })).toMatchObject({
-      exitCode: 1,
+      exitCode: 2,
       stderr: expect.stringContaining(`no state folder "${missing}"`),
     });
-    expect(await told({ sql: 'SELECT 1' })).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('holds no history yet') });
+    expect(await told({ sql: 'SELECT 1' })).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('holds no history yet') });
     expect(existsSync(missing)).toBe(false);
     expect(readdirSync(state)).toEqual([]);
   });

@@ -295,7 +295,7 @@ describe('the exit code', () => {
     { args: 'start --rate many', exitCode: 2, says: '--rate must be a number, received "many"' },
     { args: 'simulate --rate 0', exitCode: 2, says: 'rate must be above 0' },
     { args: 'simulate --output no-folder/trades', exitCode: 1, says: 'no-folder/trades' },
-    { args: 'query --state nowhere-else "select 1"', exitCode: 1, says: 'there is no state folder "nowhere-else"' },
+    { args: 'query --state nowhere-else "select 1"', exitCode: 2, says: 'there is no state folder "nowhere-else"' },
   ])('of $args is $exitCode, with one line that says why', async ({ args, exitCode, says }) => {
     const ended = await cli(args.split(/ (?=(?:[^"]*"[^"]*")*[^"]*$)/).map((word) => word.replaceAll('"', '')));
     expect(ended).toMatchObject({ exitCode, stdout: '', stderr: expect.stringContaining(says) });
@@ -309,13 +309,15 @@ describe('a disk that is full', () => {
 
   it
     .skipIf(!existsSync(fullDisk))
-    .each(['replay all.ndjson', 'replay all.ndjson --json', 'simulate --seconds 600', `query --state state-of-trades.ndjson 'select 1'`])(
-    'under standard output ends %s with 1, and one line that says so',
-    async (args) => {
-      const { exitCode, stderr } = await shell(`"$NODE" "$CLI" ${args} > ${fullDisk}`);
-      expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringMatching(/^tapeline.*ENOSPC.*\n$/) });
-    },
-  );
+    .each([
+      'replay all.ndjson',
+      'replay trades.ndjson --json --strict',
+      'simulate --seconds 600',
+      `query --state state-of-trades.ndjson 'select 1'`,
+    ])('under standard output ends %s with 1, and one line that says so', async (args) => {
+    const { exitCode, stderr } = await shell(`"$NODE" "$CLI" ${args} > ${fullDisk}`);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringMatching(/^tapeline.*ENOSPC.*\n$/) });
+  });
 });
 
 it.skipIf(!existsSync('/proc/self'))('a state folder where the system takes none is refused, and not tried for ever', async () => {

@@ -87,7 +87,7 @@ function peakBytesPerSec(tradesPerDay: number): number {
   return (peakFactor * tradesPerDay * (measured.frameTradeBytes + measured.frameSymbolBytes)) / 86_400;
 }
 
-/** With a third to spare: buckets do not fall evenly on shards. */
+/** With a third to spare: buckets lie evenly in the shards, but some symbols have far more trades than others. */
 function shardsFor(configured: Load['shards'], bytesPerSec: number): Load['shards'] {
   return configured === 'on-demand' ? configured : Math.max(configured, Math.ceil((bytesPerSec * 4) / 3 / shardBytesPerSec));
 }

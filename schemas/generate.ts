@@ -89,6 +89,12 @@ function asyncApiOf(signal: JsonSchema, event: JsonSchema): object {
       description: 'Of the deployed stack. Subscriptions filter on the message body.',
       messages: { signal: ref('components/messages/signal') },
     },
+    queue: {
+      title: 'SQS queue',
+      address: null,
+      description: 'Of an endpoint of the kind sqs. In a FIFO queue the message group is the symbol and the deduplication id the id.',
+      messages: { signal: ref('components/messages/signal') },
+    },
     stream: {
       title: 'Server-sent events of a run on this machine',
       address: '/signals',

@@ -40,6 +40,8 @@ export class BucketState {
   readonly bucket: number;
   /** Sequence number of the last record that was folded; '' before the first. */
   sequenceNumber = '';
+  /** The last record that was folded of each shard that has held the bucket, the latest at the end. */
+  readonly shards = new Map<string, string>();
   /** No more trades older than this are expected. */
   watermarkMs = Number.NEGATIVE_INFINITY;
   firstEventTimeMs = Number.POSITIVE_INFINITY;

@@ -14,6 +14,8 @@ import { saturatingAdd } from './window.ts';
 export type TapeRecord = {
   /** Decimal, without leading zeros; rises within a bucket. */
   readonly sequenceNumber: string;
+  /** Of the stream; undefined where nobody says. */
+  readonly shardId?: string | undefined;
   readonly arrivalTimeMs: number;
   readonly frames: readonly Frame[];
   readonly rejected: readonly RejectedPart[];
@@ -25,17 +27,21 @@ export type RejectedPart = { readonly index: number; readonly reason: Quarantine
 /**
  * Folds records of one bucket, in log order, into its state, and returns what comes out.
  *
- * A record at or before the state's position changes nothing, so a repeated or re-sliced delivery gives nothing twice. The result is a
- * function of the state and the records alone; however the log is cut into calls, the same bars, signals and late trades come out in the same
+ * A record at or before the state's position changes nothing, so a repeated or re-sliced delivery gives nothing twice; one that came through a
+ * second shard is there set aside, each time that it is delivered. The result is a function of the state and the records alone; however the log is cut into calls, the same bars, signals and late trades come out in the same
  * order. Always: trades = trades in bars + late + duplicates, for each interval.
  */
 export function advance(state: BucketState, records: Iterable<TapeRecord>, outcome: Outcome = emptyOutcome()): Outcome {
   state.outcome = outcome;
   for (const record of records) {
-    if (!isAfter(record.sequenceNumber, state.sequenceNumber)) continue;
+    if (!isAfter(record.sequenceNumber, state.sequenceNumber)) {
+      if (isOfSecondShard(state, record)) setAside(state, record);
+      continue;
+    }
     state.position = record.sequenceNumber;
     foldRecord(state, record);
     state.sequenceNumber = record.sequenceNumber;
+    noteShard(state, record);
   }
   for (const table of state.tables) {
     assert(
@@ -44,6 +50,29 @@ export function advance(state: BucketState, records: Iterable<TapeRecord>, outco
     );
   }
   return outcome;
+}
+
+/** Shards that hold a bucket one after the other are split and merged in hours; those before that are gone with the stream's retention. */
+const shardsMax = 32;
+
+/** A shard that goes on for another begins behind it: what lies before the position and was not folded came through a second one at the same time. */
+function isOfSecondShard({ shards }: BucketState, { shardId, sequenceNumber }: TapeRecord): boolean {
+  if (shardId === undefined) return false;
+  const folded = shards.get(shardId);
+  return folded === undefined ? shards.size > 0 && shards.size < shardsMax : isAfter(sequenceNumber, folded);
+}
+
+/** Not counted in the state, which it does not move: a repeat must be told from nothing. */
+function setAside(state: BucketState, record: TapeRecord): void {
+  const sample = `a record of ${record.shardId}, behind one of another shard`;
+  state.outcome.quarantined.push({ position: positionOf(record, 0), reason: 'bucket-in-two-shards', sample });
+}
+
+function noteShard({ shards }: BucketState, { shardId, sequenceNumber }: TapeRecord): void {
+  if (shardId === undefined) return;
+  shards.delete(shardId);
+  shards.set(shardId, sequenceNumber);
+  if (shards.size > shardsMax) shards.delete(shards.keys().next().value as string);
 }
 
 /** What was rejected in a frame that was folded before was set aside then. */

@@ -39,6 +39,7 @@ export const frameReasons = [
   'frame-malformed',
   'frame-too-large',
   'wrong-bucket',
+  'bucket-in-two-shards',
   'event-time-too-far-ahead',
 ] as const;
 

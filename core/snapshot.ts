@@ -17,6 +17,8 @@ type Meta = {
   readonly fingerprint: string;
   readonly bucket: number;
   readonly sequenceNumber: string;
+  /** Absent in states from before it was kept. */
+  readonly shards?: readonly (readonly [string, string])[];
   readonly symbols: readonly string[];
   readonly producers: readonly (readonly [string, number, readonly number[]])[];
   readonly quarantined: readonly (readonly [QuarantineReason, number])[];
@@ -39,6 +41,7 @@ export function snapshot(state: BucketState): Uint8Array {
     fingerprint: state.pipeline.fingerprint,
     bucket: state.bucket,
     sequenceNumber: state.sequenceNumber,
+    shards: [...state.shards],
     symbols: state.symbols,
     producers: [...state.producers].map(([id, { last, missing }]) => [id, last, [...missing]] as const),
     quarantined: [...state.quarantinedCounts],
@@ -72,6 +75,7 @@ export function restore(pipeline: Pipeline, snapshotBytes: Uint8Array): BucketSt
   }
   const state = new BucketState(pipeline, meta.bucket);
   state.sequenceNumber = meta.sequenceNumber;
+  for (const [shardId, folded] of meta.shards ?? []) state.shards.set(shardId, folded);
   for (const symbol of meta.symbols) state.addSymbol(symbol);
   for (const [id, last, missing] of meta.producers) state.producers.set(id, { last, missing: new Set(missing) } satisfies ProducerState);
   for (const [reason, count] of meta.quarantined) state.quarantinedCounts.set(reason, count);

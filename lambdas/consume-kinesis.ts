@@ -11,6 +11,8 @@ import { restore, snapshot } from '../core/snapshot.ts';
 /** A Kinesis event, with what a tumbling window adds to it. The published types lack the shard and allow an answer without state. */
 export type ConsumeEvent = {
   readonly Records: readonly {
+    /** The shard, a colon, the sequence number. */
+    readonly eventID?: string;
     readonly kinesis: {
       readonly data: string;
       readonly partitionKey: string;
@@ -168,12 +170,13 @@ export function makeConsumer({
 
 function recordsByBucket(event: ConsumeEvent, bucketCount: number): Map<number, RawRecord[]> {
   const byBucket = new Map<number, RawRecord[]>();
-  for (const { kinesis } of event.Records) {
+  for (const { eventID, kinesis } of event.Records) {
     const { partitionKey, sequenceNumber, approximateArrivalTimestamp } = kinesis;
     const bucket = bucketOfPartitionKey(partitionKey, bucketCount);
     const records = byBucket.get(bucket) ?? [];
     records.push({
       sequenceNumber,
+      shardId: eventID?.split(':')[0],
       arrivalTimeMs: Math.round(approximateArrivalTimestamp * 1000),
       data: Buffer.from(kinesis.data, 'base64'),
     });

@@ -86,6 +86,7 @@ export class Driver {
     const { handler, windowSizeMs } = this.#options;
     const { state } = await handler({
       Records: records.map(({ data, partitionKey, sequenceNumber, arrivalTimeMs }) => ({
+        eventID: `${shard.shardId}:${sequenceNumber}`,
         kinesis: {
           data: Buffer.from(data.buffer, data.byteOffset, data.length).toString('base64'),
           partitionKey,

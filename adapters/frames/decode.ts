@@ -3,11 +3,11 @@ import { decodeJson } from './json.ts';
 import { decodePacked, frameBytesMax, packedFirstByte } from './packed.ts';
 
 /** One record of the log as the stream gives it. */
-export type RawRecord = { readonly sequenceNumber: string; readonly arrivalTimeMs: number; readonly data: Uint8Array };
+export type RawRecord = Pick<TapeRecord, 'sequenceNumber' | 'shardId' | 'arrivalTimeMs'> & { readonly data: Uint8Array };
 
 /** Decodes a record for a bucket; the encodings are told apart by the first byte. Never throws: what cannot be read is in `rejected`. */
-export function decodeRecord({ sequenceNumber, arrivalTimeMs, data }: RawRecord, bucket: number): TapeRecord {
-  return { sequenceNumber, arrivalTimeMs, ...decodeData(data, bucket) };
+export function decodeRecord({ sequenceNumber, shardId, arrivalTimeMs, data }: RawRecord, bucket: number): TapeRecord {
+  return { sequenceNumber, shardId, arrivalTimeMs, ...decodeData(data, bucket) };
 }
 
 function decodeData(data: Uint8Array, bucket: number): Pick<TapeRecord, 'frames' | 'rejected'> {

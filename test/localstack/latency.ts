@@ -30,10 +30,10 @@ export async function measureLatency({ file, pipeline, deployed, fold, inbox }: 
   const puts: { readonly putMs: number; readonly queuedMs: number }[] = [];
   for (const { partitionKey, hashKey, data } of await framesOf(file, pipeline)) {
     const putMs = Date.now();
-    const { SequenceNumber = '' } = await deployed.kinesis.send(
+    const { SequenceNumber = '', ShardId = '' } = await deployed.kinesis.send(
       new PutRecordCommand({ StreamName: deployed.output('TapeStream'), PartitionKey: partitionKey, ExplicitHashKey: hashKey, Data: data }),
     );
-    const signals = fold.fold({ partitionKey, data, sequenceNumber: SequenceNumber, arrivalTimeMs: putMs });
+    const signals = fold.fold({ partitionKey, data, sequenceNumber: SequenceNumber, shardId: ShardId, arrivalTimeMs: putMs });
     if (signals.length > 0 && puts.length < samplesMax) puts.push({ putMs, queuedMs: await lastQueuedMs(inbox, signals) });
   }
   const committed = await timesOf(deployed, 'consume', /"batch folded".*"signals":[1-9]/, startedMs);

@@ -49,7 +49,7 @@ export class TapeFold {
   }
 
   /** Folds a record, which the stream may bring once more, and returns its signals. */
-  fold(record: Pick<StoredRecord, 'partitionKey' | 'sequenceNumber' | 'arrivalTimeMs' | 'data'>): Signal[] {
+  fold(record: StoredRecord): Signal[] {
     const bucket = Number(record.partitionKey);
     const state = this.states.get(bucket) ?? new BucketState(this.#options.pipeline, bucket);
     this.states.set(bucket, state);

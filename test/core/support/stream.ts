@@ -22,6 +22,7 @@ export function eventOf(
   { state, shardId = 'shardId-0', isFinal = false }: EventOptions = {},
 ): ConsumeEvent {
   const Records = records.map(({ sequenceNumber, partitionKey, arrivalTimeMs, data }) => ({
+    eventID: `${shardId}:${sequenceNumber}`,
     kinesis: {
       data: Buffer.from(data.buffer, data.byteOffset, data.length).toString('base64'),
       partitionKey,

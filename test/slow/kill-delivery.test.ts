@@ -13,6 +13,7 @@ import type { Signal } from '../../core/signal.ts';
 import { runQuery } from '../../local/query.ts';
 import { deliveriesPath, secretsPath } from '../../local/state-folder.ts';
 import { root } from '../house/project.ts';
+import { randomOf } from '../core/support/stream.ts';
 import { start, summaryOf, tapeline } from '../local/tapeline.ts';
 
 const killsWanted = 50;
@@ -117,15 +118,4 @@ async function pendingOf(state: string): Promise<number> {
 async function reached(afterMs: number, isSo: () => boolean): Promise<false> {
   for (const endMs = performance.now() + afterMs; performance.now() < endMs && !isSo(); ) await sleep(2);
   return false;
-}
-
-/** mulberry32 */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

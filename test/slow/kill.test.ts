@@ -1,14 +1,15 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SqliteTape } from '../../adapters/tape/sqlite-tape.ts';
 import { runQuery } from '../../local/query.ts';
 import { tapePath } from '../../local/state-folder.ts';
 import type { Summary } from '../../local/summary.ts';
-import { factsOf, launcherPath, start, summaryOf, tapeline } from '../local/tapeline.ts';
+import { randomOf } from '../core/support/stream.ts';
+import { factsOf, launcherPath, summaryOf, tapeline } from '../local/tapeline.ts';
+import { Killer } from './killing.ts';
 
 const simulated =
   'simulate --symbols 300 --rate 800 --seconds 600 --seed 11 --out-of-order-ms 1500 --late-share 0.004 --duplicates 0.01 --bad 0.01';
@@ -46,15 +47,11 @@ describe('kill -9 at random moments of a run', () => {
   });
 
   it.each(starts)('of $name with $file: the next runs end with what one run and a replay give', async ({ file, command }) => {
-    const random = randomOf(starts.findIndex((other) => other.file === file && other.command === command) + 1);
+    const killer = new Killer(randomOf(starts.findIndex((other) => other.file === file && other.command === command) + 1));
     const options = { cwd: resolve(import.meta.dirname, '..', '..'), ...(command && { command: [...command] }) };
     const args = (state: string) => ['run', '--input', join(folder, file), '--state', join(folder, state), ...pipeline];
 
-    const startedMs = performance.now();
-    const whole = summaryOf(await tapeline(args(`whole-${file}-${command?.[0]}`), options));
-    const durationMs = performance.now() - startedMs;
-    const startMs = (durationMs - whole.seconds * 1000) / 2;
-    expect(factsOf(whole)).toEqual(factsOf(replayed));
+    expect(factsOf(summaryOf(await killer.measure(args(`whole-${file}-${command?.[0]}`), options)))).toEqual(factsOf(replayed));
     const wholeTables = await tablesOf(join(folder, `whole-${file}-${command?.[0]}`));
 
     const target = total() + Math.ceil(killsWanted / starts.length);
@@ -63,9 +60,7 @@ describe('kill -9 at random moments of a run', () => {
       const state = `state-${file}-${command?.[0]}-${round}`;
       mkdirSync(join(folder, state));
       for (let kill = 0; kill < killsOfOneStateMax; kill++) {
-        // A start takes a while before it reads; the middle of the work is from there on.
-        const afterMs = startMs + random() * (durationMs - startMs);
-        if (await isFinishedBefore(afterMs, args(state), options)) break;
+        if (await killer.kill(args(state), { ...options, isFresh: kill === 0 })) break;
         countKill(join(folder, state));
       }
       const summary = summaryOf(await tapeline(args(state), options));
@@ -81,22 +76,6 @@ describe('kill -9 at random moments of a run', () => {
     expect(kills.whileReading).toBeGreaterThanOrEqual(killsWanted / 3);
   });
 });
-
-/** Whether the run ended, its summary printed, before it was killed after a while. */
-async function isFinishedBefore(afterMs: number, args: readonly string[], options: { cwd: string; command?: string[] }): Promise<boolean> {
-  const { child, ended } = start(args, options);
-  const isOver = await Promise.race([ended.then(() => true), sleep(afterMs, false)]);
-  if (isOver) {
-    summaryOf(await ended);
-    return true;
-  }
-  process.kill(child.pid as number, 'SIGKILL');
-  const end = await ended;
-  if (end.stdout === '') expect(end.signal).toBe('SIGKILL');
-  // The summary was out, and only the ending was cut short.
-  else JSON.parse(end.stdout);
-  return end.stdout !== '';
-}
 
 function countKill(state: string): void {
   const sources = savedSources(state);
@@ -137,15 +116,4 @@ function differenceOf(rows: readonly unknown[], expected: readonly unknown[] = [
   const [actual, wanted] = [texts(rows), texts(expected)];
   const at = Array.from({ length: Math.max(actual.length, wanted.length) }, (_, i) => i).find((i) => actual[i] !== wanted[i]);
   return at === undefined ? [] : [{ at, actual: actual[at], wanted: wanted[at], rows: [actual.length, wanted.length] }];
-}
-
-/** mulberry32 */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

@@ -14,9 +14,9 @@ import { openFileSource, type Source } from '../../local/source.ts';
 import type { Summary } from '../../local/summary.ts';
 import emaCross from '../../strategies/ema-cross.ts';
 import { pipelineWith } from '../core/support/pipelines.ts';
-import { failed } from './faulty-kinesis.ts';
-import { type KinesisLocal, makeStream, removeStream, startKinesisLocal } from './kinesis-local.ts';
-import { account } from './table.ts';
+import { failed } from '../aws/faulty-kinesis.ts';
+import { type KinesisLocal, makeStream, removeStream, startKinesisLocal } from '../aws/kinesis-local.ts';
+import { account } from '../aws/table.ts';
 
 const pipeline = pipelineWith({
   bucketCount: 5,

@@ -1,6 +1,7 @@
 import { csv } from '../adapters/feeds/csv.ts';
 import type { FeedFormat } from '../adapters/feeds/feed.ts';
 import { ndjson } from '../adapters/feeds/ndjson.ts';
+import { Random } from '../core/simulation-random.ts';
 import { TradeBatch } from '../core/trade.ts';
 import { against, type Suite } from './suite.ts';
 
@@ -95,16 +96,16 @@ type Fields = {
 };
 
 function linesOf(lineCount: number, line: (fields: Fields) => string): string {
-  const next = randomFrom(7);
+  const random = new Random({ seed: 7, stream: 0 });
   const lines: string[] = [];
   for (let i = 0; i < lineCount; i++) {
-    const price = (5 + next() * 500).toFixed(next() < 0.8 ? 2 : 4);
+    const price = (5 + random.unit() * 500).toFixed(random.unit() < 0.8 ? 2 : 4);
     lines.push(
       line({
-        symbol: symbolOf(Math.floor(next() ** 2 * 1500)),
+        symbol: symbolOf(Math.floor(random.unit() ** 2 * 1500)),
         eventTimeMs: 1_726_233_671_621 + i,
         price,
-        size: 1 + Math.floor(next() ** 3 * 900),
+        size: 1 + Math.floor(random.unit() ** 3 * 900),
         tradeId: 71_000_000 + i,
       }),
     );
@@ -138,15 +139,4 @@ function symbolOf(number: number): string {
     rest = Math.floor(rest / 26);
   } while (rest > 0);
   return symbol;
-}
-
-/** Numbers from 0 to 1, the same for a seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

@@ -212,12 +212,11 @@ function differenceMaxOf({ name, ours, peer }: Contest, candles: Candles, symbol
 /** Seeded, so that every run has the same prices. */
 function randomCandles(count: number): Candles {
   const [high, low, close] = [new Float64Array(count), new Float64Array(count), new Float64Array(count)];
-  let seed = 20131007;
+  const random = new Random({ seed: 20_131_007, stream: 0 });
   let price = 100;
   for (let i = 0; i < count; i++) {
     const open = price;
-    seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
-    price = Math.max(1, Math.round(100 * (price + (seed / 2 ** 32 - 0.5) * 0.2)) / 100);
+    price = Math.max(1, Math.round(100 * (price + (random.unit() - 0.5) * 0.2)) / 100);
     high[i] = Math.max(open, price) + 0.01;
     low[i] = Math.min(open, price) - 0.01;
     close[i] = price;

@@ -1,6 +1,7 @@
 import { encodePacked } from '../adapters/frames/packed.ts';
 import { Framer } from '../core/framer.ts';
 import { simulateMarket } from '../core/simulation.ts';
+import { Random } from '../core/simulation-random.ts';
 import { TradeBatch } from '../core/trade.ts';
 
 /** Trades in the order of their arrival, as columns. */
@@ -44,8 +45,8 @@ export function makeMarket({ tradeCount, symbolCount = 1_500 }: { readonly trade
 
 /** The same trades, a share of them held up on their way: they arrive behind trades that happened up to so much later. */
 export function heldUp(market: Market, { share, upToMs }: { readonly share: number; readonly upToMs: number }): Market {
-  const random = randomFrom(20_131_007);
-  const arrivals = market.eventTimeMs.map((eventTimeMs) => eventTimeMs + (random() < share ? random() * upToMs : 0));
+  const random = new Random({ seed: 20_131_007, stream: 0 });
+  const arrivals = market.eventTimeMs.map((eventTimeMs) => eventTimeMs + (random.unit() < share ? random.unit() * upToMs : 0));
   const order = Uint32Array.from(arrivals, (_, i) => i).sort((a, b) => (arrivals[a] as number) - (arrivals[b] as number) || a - b);
   const late = emptyMarket(market.count, market.symbols);
   for (const column of ['symbolNumber', 'eventTimeMs', 'price', 'size', 'tradeId'] as const) {
@@ -118,16 +119,5 @@ function emptyMarket(count: number, symbols: readonly string[]): Market {
     price: new Float64Array(count),
     size: new Float64Array(count),
     tradeId: new Float64Array(count),
-  };
-}
-
-/** Numbers from 0 to 1, the same for a seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
 }

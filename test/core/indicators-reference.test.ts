@@ -304,12 +304,8 @@ function stableSeries(peer: EMA): (candle: Candle) => (number | undefined)[] {
 }
 
 function walk(count: number): Candle[] {
-  let seed = 7;
+  const chance = randomOf(7);
   let close = 100;
-  const chance = () => {
-    seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
-    return seed / 2 ** 32;
-  };
   return Array.from({ length: count }, () => {
     const open = close;
     close = Math.max(1, Math.round(100 * (open + chance() - 0.5)) / 100);

@@ -6,6 +6,7 @@ import { tradeOfJsonLine } from '../../../adapters/feeds/ndjson-line.ts';
 import { schwab } from '../../../adapters/feeds/schwab.ts';
 import { TradeBatch } from '../../../core/trade.ts';
 import { bytesOf } from './reading.ts';
+import { randomOf } from '../../core/support/stream.ts';
 import { tries } from '../../tries.ts';
 
 const lineCount = tries(1_000_000, { part: 1 / 10 });
@@ -57,7 +58,7 @@ const subjects: readonly Subject[] = [
 it.each(subjects)(
   '$format.name throws on no bytes and keeps every good line between them',
   ({ format, share, header, seeds, good, marker }) => {
-    const random = randomFrom(seed);
+    const random = randomOf(seed);
     const decoder = format.decoder();
     const out = { trades: new TradeBatch(), rejected: [] };
     decoder.push(bytesOf(header), out);
@@ -81,7 +82,7 @@ it.each(subjects)(
 );
 
 it('the scanner and the careful path say the same of every fuzzed line', () => {
-  const random = randomFrom(seed + 1);
+  const random = randomOf(seed + 1);
   const decoder = ndjson.decoder();
   const seeds = subjects[0]?.seeds as readonly string[];
   for (let i = 0; i < lineCount * 0.3; i++) {
@@ -166,15 +167,4 @@ function sizesOf(batch: TradeBatch, symbolNumber: number): number[] {
   const sizes: number[] = [];
   for (let i = 0; i < batch.length; i++) if (batch.symbolNumber[i] === symbolNumber) sizes.push(batch.size[i] as number);
   return sizes;
-}
-
-/** Numbers from 0 to 1, the same for a seed (mulberry32). */
-function randomFrom(from: number): () => number {
-  let state = from;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

@@ -1,3 +1,4 @@
+import { Random } from '../../../core/simulation-random.ts';
 import type { ConsumeEvent, ConsumeResponse, TravellingState } from '../../../lambdas/consume-kinesis.ts';
 
 /** A record of the stream, as the event source mapping reads it. */
@@ -61,11 +62,6 @@ export function cutsOf(count: number, { most, seed }: { readonly most: number; r
 
 /** Numbers from 0 to 1 that are the same for a seed on every machine. */
 export function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mix = Math.imul(state ^ (state >>> 15), state | 1);
-    mix ^= mix + Math.imul(mix ^ (mix >>> 7), mix | 61);
-    return ((mix ^ (mix >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const random = new Random({ seed, stream: 0 });
+  return () => random.unit();
 }

@@ -8,6 +8,7 @@ import { ema } from '../core/indicators/ema.ts';
 import { macd } from '../core/indicators/macd.ts';
 import { Program, publish, type Series, SlotLayout, type Step } from '../core/indicators/program.ts';
 import { rsi } from '../core/indicators/rsi.ts';
+import { Random } from '../core/simulation-random.ts';
 import type { Suite } from './suite.ts';
 
 /** Ours against trading-signals, in million updates a second, and how far the answers are apart. */

@@ -14,6 +14,7 @@ import { sma } from '../../core/indicators/sma.ts';
 import { vwapSession } from '../../core/indicators/vwap-session.ts';
 import { zScore } from '../../core/indicators/z-score.ts';
 import { barsOf, IndicatorHarness } from './indicators-harness.ts';
+import { randomOf } from './support/stream.ts';
 
 const none = Number.NaN;
 

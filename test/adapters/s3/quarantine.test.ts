@@ -125,8 +125,8 @@ describe('signals that the bus refuses', () => {
     const signals = new S3RefusedSignals({ bucket, prefix: 'refused/' });
     await signals.keep(refused);
     await signals.keep(refused);
-    expect([...objects].map(([path, body]) => [path, JSON.parse(body)])).toEqual(
-      refused.map(({ event, code, message }) => [`/bucket/refused/${event.id}.json`, { code, message, event }]),
+    expect(new Map([...objects].map(([path, body]) => [path, JSON.parse(body)]))).toEqual(
+      new Map(refused.map(({ event, code, message }) => [`/bucket/refused/${event.id}.json`, { code, message, event }])),
     );
   });
 });

@@ -1,5 +1,4 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { HttpService, type Request } from '../http-service.ts';
 
 /** What an operation answers: its output, or an error by its name. */
 export type Answer = { readonly output: object } | { readonly error: string; readonly message?: string };
@@ -9,41 +8,15 @@ export type Answers = Readonly<Record<string, Answer | ((input: unknown) => Answ
  * AWS as its clients see it, in the protocols that they speak here: JSON by target, queries in XML, and Lambda's paths. Operations have answers by
  * their names; one without is denied.
  */
-export class FakeAws {
+export class FakeAws extends HttpService {
   answers: Answers = {};
   readonly asked: string[] = [];
-  readonly #server: Server;
 
-  private constructor(server: Server) {
-    this.#server = server;
-    server.on('request', async (request, response) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of request) chunks.push(chunk as Buffer);
-      const { status, headers, body } = this.#answer(request, Buffer.concat(chunks).toString());
-      response.writeHead(status, headers).end(body);
-    });
-  }
-
-  static async start(): Promise<FakeAws> {
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return new FakeAws(server);
-  }
-
-  get endpoint(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  stop(): void {
-    this.#server.close();
-    this.#server.closeAllConnections();
-  }
-
-  #answer({ method, url = '', headers }: IncomingMessage, body: string) {
+  protected answerTo({ method, url, headers, body }: Request) {
     const target = headers['x-amz-target'];
-    const query = target === undefined && method === 'POST' ? new URLSearchParams(body) : undefined;
+    const query = target === undefined && method === 'POST' ? new URLSearchParams(body.toString()) : undefined;
     const operation = typeof target === 'string' ? (target.split('.').at(-1) as string) : (query?.get('Action') ?? operationOf(url));
-    const input: unknown = query === undefined ? (body === '' ? { url } : JSON.parse(body)) : Object.fromEntries(query);
+    const input: unknown = query === undefined ? (body.length === 0 ? { url } : JSON.parse(body.toString())) : Object.fromEntries(query);
     this.asked.push(operation);
     const given = this.answers[operation] ?? { error: 'AccessDeniedException', message: `not authorized to perform ${operation}` };
     const answer = typeof given === 'function' ? given(input) : given;

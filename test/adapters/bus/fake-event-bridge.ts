@@ -1,8 +1,7 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import type { SignalEvent } from '../../../adapters/bus/signal-event.ts';
 import { account } from '../../aws/table.ts';
+import { type Answer, HttpService, type Request } from '../../http-service.ts';
 
 type PutEntry = { readonly EventBusName: string; readonly Source: string; readonly DetailType: string; readonly Detail: string };
 
@@ -19,36 +18,15 @@ export type FakeOptions = {
 };
 
 /** EventBridge as it is seen from outside: PutEvents over HTTP, and the limits of a call, on this machine. */
-export class FakeEventBridge {
+export class FakeEventBridge extends HttpService {
   /** Events that were taken, in order. */
   readonly taken: SignalEvent[] = [];
   readonly calls: PutEntry[][] = [];
-  readonly #server: Server;
   #options: FakeOptions = {};
 
-  private constructor(server: Server) {
-    this.#server = server;
-  }
-
-  static async start(): Promise<FakeEventBridge> {
-    const server = createServer();
-    const fake = new FakeEventBridge(server);
-    server.on('request', async (request, response) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of request) chunks.push(chunk);
-      const answer = fake.#answer(request.headers['x-amz-target'], Buffer.concat(chunks).toString());
-      if (answer === 'cut') request.socket.destroy();
-      else if (answer !== 'silent')
-        response.writeHead(answer.status, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(answer.body));
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return fake;
-  }
-
   get client(): EventBridgeClient {
-    const { port } = this.#server.address() as AddressInfo;
     const requestHandler = { requestTimeout: 500, throwOnRequestTimeout: true };
-    return new EventBridgeClient({ ...account, endpoint: `http://127.0.0.1:${port}`, maxAttempts: 1, requestHandler });
+    return new EventBridgeClient({ ...account, endpoint: this.endpoint, maxAttempts: 1, requestHandler });
   }
 
   reset(options: FakeOptions = {}): void {
@@ -57,14 +35,9 @@ export class FakeEventBridge {
     this.calls.length = 0;
   }
 
-  stop(): void {
-    this.#server.close();
-    this.#server.closeAllConnections();
-  }
-
-  #answer(target: string | string[] | undefined, body: string): { status: number; body: object } | 'cut' | 'silent' {
-    if (target !== 'AWSEvents.PutEvents') return refused(400, 'UnknownOperationException');
-    const { Entries } = JSON.parse(body) as { Entries: PutEntry[] };
+  protected answerTo({ headers, body }: Request): Answer {
+    if (headers['x-amz-target'] !== 'AWSEvents.PutEvents') return refused(400, 'UnknownOperationException');
+    const { Entries } = JSON.parse(body.toString()) as { Entries: PutEntry[] };
     this.calls.push(Entries);
     const failure = this.#options.failCall?.(this.calls.length);
     if (failure === 'cut' || failure === 'silent') return failure;
@@ -88,6 +61,6 @@ function sizeOf(entries: readonly PutEntry[]): number {
   return entries.reduce((sum, entry) => sum + Buffer.byteLength(entry.Source + entry.DetailType + entry.Detail), 0);
 }
 
-function refused(status: number, type: string): { status: number; body: object } {
+function refused(status: number, type: string): Answer {
   return { status, body: { __type: type, message: `as told: ${type}` } };
 }

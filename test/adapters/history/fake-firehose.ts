@@ -1,7 +1,6 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { FirehoseClient } from '@aws-sdk/client-firehose';
 import { account } from '../../aws/table.ts';
+import { type Answer, HttpService, type Request } from '../../http-service.ts';
 
 type Call = { readonly stream: string; readonly records: readonly string[]; readonly bytes: number };
 
@@ -13,35 +12,12 @@ export type FakeOptions = {
 };
 
 /** Firehose as it is seen from outside: PutRecordBatch over HTTP, and the limits of a call, on this machine. */
-export class FakeFirehose {
+export class FakeFirehose extends HttpService {
   readonly calls: Call[] = [];
   /** Rows that were taken, by stream, in order. */
   readonly taken = new Map<string, unknown[]>();
-  readonly #server: Server;
   #options: FakeOptions = {};
   #records = 0;
-
-  private constructor(server: Server) {
-    this.#server = server;
-  }
-
-  static async start(): Promise<FakeFirehose> {
-    const server = createServer();
-    const fake = new FakeFirehose(server);
-    server.on('request', async (request, response) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of request) chunks.push(chunk);
-      const answer = fake.#answer(request.headers['x-amz-target'], Buffer.concat(chunks).toString());
-      if (answer === 'cut') request.socket.destroy();
-      else response.writeHead(answer.status, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(answer.body));
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return fake;
-  }
-
-  get endpoint(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
 
   get client(): FirehoseClient {
     return new FirehoseClient({ ...account, maxAttempts: 1, endpoint: this.endpoint });
@@ -54,14 +30,10 @@ export class FakeFirehose {
     this.taken.clear();
   }
 
-  stop(): void {
-    this.#server.close();
-    this.#server.closeAllConnections();
-  }
-
-  #answer(target: string | string[] | undefined, body: string): { status: number; body: object } | 'cut' {
+  protected answerTo({ headers, body }: Request): Answer {
+    const target = headers['x-amz-target'];
     if (target !== 'Firehose_20150804.PutRecordBatch') return refused(400, 'UnknownOperationException');
-    const { DeliveryStreamName, Records } = JSON.parse(body) as { DeliveryStreamName: string; Records: { Data: string }[] };
+    const { DeliveryStreamName, Records } = JSON.parse(body.toString()) as { DeliveryStreamName: string; Records: { Data: string }[] };
     const records = Records.map(({ Data }) => Buffer.from(Data, 'base64').toString());
     const bytes = records.reduce((sum, record) => sum + Buffer.byteLength(record), 0);
     this.calls.push({ stream: DeliveryStreamName, records, bytes });
@@ -93,6 +65,6 @@ export class FakeFirehose {
   }
 }
 
-function refused(status: number, type: string): { status: number; body: object } {
+function refused(status: number, type: string): Answer {
   return { status, body: { __type: type, message: `as told: ${type}` } };
 }

@@ -1,7 +1,6 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { type ColumnInfo, type Row, TimestreamQueryClient } from '@aws-sdk/client-timestream-query';
 import { account } from '../../aws/table.ts';
+import { type Answer, HttpService, type Request } from '../../http-service.ts';
 
 export type TimestreamAnswer = {
   readonly columns?: readonly ColumnInfo[];
@@ -19,32 +18,9 @@ type Call = { readonly operation: string; readonly input: Record<string, unknown
  * Timestream's queries as they are seen from outside: an answer in pages, which may be empty while there is a next one, and can be cancelled.
  * @see https://docs.aws.amazon.com/timestream/latest/developerguide/API_query_Query.html
  */
-export class FakeTimestreamQuery {
+export class FakeTimestreamQuery extends HttpService {
   readonly calls: Call[] = [];
-  readonly #server: Server;
   #answer: TimestreamAnswer = {};
-
-  private constructor(server: Server) {
-    this.#server = server;
-  }
-
-  static async start(): Promise<FakeTimestreamQuery> {
-    const server = createServer();
-    const fake = new FakeTimestreamQuery(server);
-    server.on('request', async (request, response) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of request) chunks.push(chunk);
-      const operation = String(request.headers['x-amz-target']).replace('Timestream_20181101.', '');
-      const { status = 200, ...body } = fake.#respond(operation, JSON.parse(Buffer.concat(chunks).toString() || '{}'));
-      response.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify(body));
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return fake;
-  }
-
-  get endpoint(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
 
   get client(): TimestreamQueryClient {
     return new TimestreamQueryClient({ ...account, endpoint: this.endpoint });
@@ -59,20 +35,21 @@ export class FakeTimestreamQuery {
     this.calls.length = 0;
   }
 
-  stop(): void {
-    this.#server.close();
-    this.#server.closeAllConnections();
-  }
-
-  #respond(operation: string, input: Record<string, unknown>): { status?: number } & Record<string, unknown> {
+  protected answerTo({ headers, body }: Request): Answer {
+    const operation = String(headers['x-amz-target']).replace('Timestream_20181101.', '');
+    const input = JSON.parse(body.toString());
     this.calls.push({ operation, input });
     const { columns = [], pages = [[]], error, isEndless = false } = this.#answer;
-    if (operation === 'CancelQuery') return { CancellationMessage: 'cancelled' };
-    if (operation !== 'Query') return { status: 400, __type: 'UnknownOperationException' };
-    if (error !== undefined) return { status: 400, __type: error.type, message: error.message, Message: error.message };
+    if (operation === 'CancelQuery') return { body: { CancellationMessage: 'cancelled' } };
+    if (operation !== 'Query') return refused('UnknownOperationException', `no ${operation} here`);
+    if (error !== undefined) return refused(error.type, error.message);
     const page = Number(input['NextToken'] ?? '0');
-    if (Number(input['MaxRows']) > 1_000) return { status: 400, __type: 'ValidationException', message: 'MaxRows is at most 1000' };
+    if (Number(input['MaxRows']) > 1_000) return refused('ValidationException', 'MaxRows is at most 1000');
     const next = isEndless ? String(page) : page + 1 < pages.length ? String(page + 1) : undefined;
-    return { QueryId: 'query-1', ColumnInfo: columns, Rows: pages[page] ?? [], ...(next !== undefined && { NextToken: next }) };
+    return { body: { QueryId: 'query-1', ColumnInfo: columns, Rows: pages[page] ?? [], ...(next !== undefined && { NextToken: next }) } };
   }
+}
+
+function refused(type: string, message: string): Answer {
+  return { status: 400, body: { __type: type, message, Message: message } };
 }

@@ -1,7 +1,6 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { type _Record, TimestreamWriteClient } from '@aws-sdk/client-timestream-write';
 import { account } from '../../aws/table.ts';
+import { type Answer, HttpService, type Request } from '../../http-service.ts';
 
 export type StoredRow = {
   readonly table: string;
@@ -29,33 +28,10 @@ export type FakeOptions = {
  * rejected and which version stands.
  * @see https://docs.aws.amazon.com/timestream/latest/developerguide/API_WriteRecords.html
  */
-export class FakeTimestream {
+export class FakeTimestream extends HttpService {
   readonly calls: Call[] = [];
   readonly rows = new Map<string, StoredRow>();
-  readonly #server: Server;
   #options: FakeOptions = {};
-
-  private constructor(server: Server) {
-    this.#server = server;
-  }
-
-  static async start(): Promise<FakeTimestream> {
-    const server = createServer();
-    const fake = new FakeTimestream(server);
-    server.on('request', async (request, response) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of request) chunks.push(chunk);
-      const answer = fake.#answer(request.headers['x-amz-target'], Buffer.concat(chunks).toString());
-      if (answer === 'cut') request.socket.destroy();
-      else response.writeHead(answer.status, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify(answer.body));
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return fake;
-  }
-
-  get endpoint(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
 
   get client(): TimestreamWriteClient {
     return new TimestreamWriteClient({ ...account, maxAttempts: 1, endpoint: this.endpoint });
@@ -71,14 +47,10 @@ export class FakeTimestream {
     this.rows.clear();
   }
 
-  stop(): void {
-    this.#server.close();
-    this.#server.closeAllConnections();
-  }
-
-  #answer(target: string | string[] | undefined, body: string): { status: number; body: object } | 'cut' {
+  protected answerTo({ headers, body }: Request): Answer {
+    const target = headers['x-amz-target'];
     if (target !== 'Timestream_20181101.WriteRecords') return refused('UnknownOperationException', `no ${target} here`);
-    const { TableName: table, CommonAttributes: common = {}, Records: records } = JSON.parse(body);
+    const { TableName: table, CommonAttributes: common = {}, Records: records } = JSON.parse(body.toString());
     this.calls.push({ table, common, records });
     const failure = this.#options.failCall?.(this.calls.length);
     if (failure === 'cut') return 'cut';
@@ -141,6 +113,6 @@ function bytesOf({ dimensions, measures }: StoredRow): number {
   );
 }
 
-function refused(type: string, message: string, status = 400, more: object = {}): { status: number; body: object } {
+function refused(type: string, message: string, status = 400, more: object = {}): Answer {
   return { status, body: { __type: `com.amazonaws.timestream.v20181101#${type}`, message, Message: message, ...more } };
 }

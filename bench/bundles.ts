@@ -132,7 +132,7 @@ async function peakMbOf(file: string, { events, environment }: { events: string;
   return Number(stdout);
 }
 
-/** A table without checkpoints and a delivery that takes all records. */
+/** A table without checkpoints, a delivery that takes all records and a bucket that keeps versions. */
 async function startAws(): Promise<Server> {
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
@@ -140,7 +140,7 @@ async function startAws(): Promise<Server> {
     const isDelivery = String(request.headers['x-amz-target']).endsWith('.PutRecordBatch');
     const count = isDelivery ? (JSON.parse(Buffer.concat(chunks).toString()) as { Records: unknown[] }).Records.length : 0;
     const answer = isDelivery ? { FailedPutCount: 0, RequestResponses: Array.from({ length: count }, () => ({ RecordId: '1' })) } : {};
-    response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify(answer));
+    response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0', 'x-amz-version-id': '1' }).end(JSON.stringify(answer));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -2,7 +2,8 @@ import { type CfnResource, type RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { CfnDatabase, CfnTable } from 'aws-cdk-lib/aws-glue';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
-import { type HistoryTable, partitionKey, viewColumns, viewSql } from './history-tables.ts';
+import type { HistoryTable } from '../core/history-tables.ts';
+import { columnsOf, partitionKey, viewColumnsOf, viewSql } from './history-sql.ts';
 
 export type HistoryCatalogProps = { readonly bucket: IBucket; readonly removalPolicy: RemovalPolicy };
 
@@ -77,12 +78,11 @@ export class HistoryCatalog {
       ...input
     }: Pick<CfnTable.TableInputProperty, 'partitionKeys' | 'parameters'> & { storage: CfnTable.StorageDescriptorProperty },
   ): CfnTable {
-    const columns = table.columns.map(({ name, type }) => ({ name, type }));
     const rows = this.#table(`${id}Table`, {
       name: table.rows,
       tableType: 'EXTERNAL_TABLE',
       ...input,
-      storageDescriptor: { columns, ...storage },
+      storageDescriptor: { columns: columnsOf(table.columns, 'glue'), ...storage },
     });
     this.#table(`${id}View`, this.#viewOf(table)).addResourceDependency(rows);
     return rows;
@@ -90,12 +90,11 @@ export class HistoryCatalog {
 
   /** As Athena itself stores what CREATE VIEW makes: the text in base64, with the types that its engine has. */
   #viewOf(table: HistoryTable): NamedTable {
-    const columns = viewColumns(table);
     const view = {
       originalSql: viewSql(table),
       catalog: 'awsdatacatalog',
       schema: this.databaseName,
-      columns: columns.map(({ name, type }) => ({ name, type })),
+      columns: viewColumnsOf(table, 'engine'),
     };
     return {
       name: table.name,
@@ -103,7 +102,7 @@ export class HistoryCatalog {
       parameters: { presto_view: 'true', comment: 'Presto View' },
       viewOriginalText: `/* Presto View: ${Buffer.from(JSON.stringify(view)).toString('base64')} */`,
       viewExpandedText: '/* Presto View */',
-      storageDescriptor: { columns: columns.map(({ name, glueType }) => ({ name, type: glueType })), serdeInfo: {} },
+      storageDescriptor: { columns: viewColumnsOf(table, 'glue'), serdeInfo: {} },
     };
   }
 

@@ -8,20 +8,12 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { LogGroup, LogStream, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
+import { barsTable, type HistoryTable, lateTable, quarantineTable, signalsTable, tradesTable } from '../core/history-tables.ts';
 import { acknowledge } from './acknowledge.ts';
 import { makeDataBucket } from './data-bucket.ts';
 import { DataKey, grantDecrypt, grantEncrypt } from './data-key.ts';
 import { HistoryCatalog } from './history-catalog.ts';
-import {
-  barsTable,
-  type HistoryTable,
-  lateTable,
-  partitionKey,
-  quarantineTable,
-  queries,
-  signalsTable,
-  tradesTable,
-} from './history-tables.ts';
+import { partitionKey, queries } from './history-sql.ts';
 import type { KeptHistory } from './kept-history.ts';
 import { defaultConfigPath, LambdaFunction } from './lambda-function.ts';
 import { metricOf } from './metric.ts';

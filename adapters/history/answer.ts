@@ -1,8 +1,9 @@
-/** Engines that compare names without case give them back without it; ours have it. A test holds this against the laptop's tables. */
-const namesWithCase = ['windowStartMs', 'windowEndMs', 'eventTimeMs', 'lateByMs', 'tradeCount', 'tradeId', 'signalId'];
-const caseOf = new Map(namesWithCase.map((name) => [name.toLowerCase(), name]));
+import { barsTable, lateTable, quarantineTable, signalsTable, tradesTable } from '../../core/history-tables.ts';
 
-/** The column's name as our JSON has it, where it is one of ours. */
+const tables = [barsTable, signalsTable, lateTable, tradesTable, quarantineTable];
+const caseOf = new Map(tables.flatMap(({ columns }) => columns.map(({ name }) => [name.toLowerCase(), name])));
+
+/** The column's name as our JSON has it, where it is one of ours: engines that compare names without case give them back without it. */
 export function withCase(name: string): string {
   return caseOf.get(name) ?? name;
 }

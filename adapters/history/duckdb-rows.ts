@@ -1,5 +1,6 @@
 import { BIGINT, type DuckDBConnection, DuckDBDataChunk, DuckDBListValue, DuckDBListVector, type DuckDBValue } from '@duckdb/node-api';
-import type { Table } from './duckdb-schema.ts';
+import type { HistoryTable } from '../../core/history-tables.ts';
+import { typeOf } from './duckdb-schema.ts';
 
 /** What can be in a cell of our tables; whole numbers travel as numbers. */
 export type Cell = string | number | null | readonly string[];
@@ -9,13 +10,13 @@ type Row = Readonly<Record<string, Cell>>;
 const chunkRowsMax = 2048;
 
 /** Appends rows to a table, column by column, in the transaction of the connection. A row has a property for each column. */
-export async function appendRows(connection: DuckDBConnection, table: Table, rows: readonly object[]): Promise<void> {
-  const types = table.columns.map(({ type }) => type);
+export async function appendRows(connection: DuckDBConnection, table: HistoryTable, rows: readonly object[]): Promise<void> {
+  const types = table.columns.map(({ type }) => typeOf[type]);
   const appender = await connection.createAppender(table.rows);
   try {
     for (let from = 0; from < rows.length; from += chunkRowsMax) {
       const chunk = DuckDBDataChunk.create(types, Math.min(chunkRowsMax, rows.length - from));
-      for (const [column, { name }] of table.columns.entries()) fillColumn(chunk, column, rows as readonly Row[], from, name);
+      for (const [column, { name }] of table.columns.entries()) fillColumn(chunk, column, name, rows, from);
       appender.appendDataChunk(chunk);
     }
   } finally {
@@ -34,7 +35,8 @@ export async function* readRows(connection: DuckDBConnection, sql: string): Asyn
   }
 }
 
-function fillColumn(chunk: DuckDBDataChunk, column: number, rows: readonly Row[], from: number, name: string): void {
+/** Fills one column of a chunk with the property `name` of as many rows as it has room for. */
+export function fillColumn(chunk: DuckDBDataChunk, column: number, name: string, rows: readonly object[], from = 0): void {
   const vector = chunk.getColumnVector(column);
   const isWhole = vector.type === BIGINT;
   const isList = vector instanceof DuckDBListVector;

@@ -1,29 +1,9 @@
-import {
-  BIGINT,
-  DOUBLE,
-  type DuckDBConnection,
-  type DuckDBDataChunk,
-  DuckDBListValue,
-  DuckDBTableFunction,
-  type DuckDBValue,
-  LIST,
-  VARCHAR,
-} from '@duckdb/node-api';
+import { type DuckDBConnection, type DuckDBDataChunk, DuckDBTableFunction } from '@duckdb/node-api';
+import { tradesTable } from '../../core/history-tables.ts';
+import { fillColumn } from './duckdb-rows.ts';
+import { typeOf } from './duckdb-schema.ts';
 import { tradesOnTape } from './tape-trades.ts';
 import type { TradeRow } from './trades.ts';
-
-const columns = {
-  symbol: { type: VARCHAR, of: ({ symbol }) => symbol },
-  eventTimeMs: { type: BIGINT, of: ({ eventTimeMs }) => BigInt(eventTimeMs) },
-  price: { type: DOUBLE, of: ({ price }) => price },
-  size: { type: DOUBLE, of: ({ size }) => size },
-  tradeId: { type: VARCHAR, of: ({ tradeId }) => tradeId },
-  conditions: { type: LIST(VARCHAR), of: ({ conditions }) => new DuckDBListValue(conditions) },
-  entry: { type: VARCHAR, of: ({ entry }) => entry },
-} satisfies Record<keyof TradeRow, { type: object; of: (trade: TradeRow) => DuckDBValue }>;
-const all = Object.entries(columns);
-
-export const tradesView = { view: 'trades', order: '"symbol", "eventTimeMs", "entry"' };
 
 type Scan = { readonly trades: Generator<TradeRow>; readonly columns: readonly number[] };
 
@@ -39,7 +19,7 @@ export async function showTrades(connection: DuckDBConnection, tapeFile: string)
     name: 'tape_trades',
     supportsProjectionPushdown: true,
     bindFunction: (bind) => {
-      for (const [name, { type }] of all) bind.addResultColumn(name, type);
+      for (const { name, type } of tradesTable.columns) bind.addResultColumn(name, typeOf[type]);
     },
     initFunction: (init) => {
       const scan: Scan = { trades: tradesOnTape(tapeFile), columns: init.getColumnIndexes() };
@@ -70,11 +50,8 @@ function fill(chunk: DuckDBDataChunk, { trades, columns }: Scan): void {
   }
   chunk.rowCount = rows.length;
   for (const [at, column] of columns.entries()) {
-    const vector = chunk.getColumnVector(at);
     // Where a query only counts, it asks for a column that there is not.
-    const of = all[column]?.[1].of;
-    if (of === undefined) continue;
-    for (const [row, trade] of rows.entries()) vector.setItem(row, of(trade));
-    vector.flush();
+    const name = tradesTable.columns[column]?.name;
+    if (name !== undefined) fillColumn(chunk, at, name, rows);
   }
 }

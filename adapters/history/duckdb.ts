@@ -3,23 +3,13 @@ import { copyFile, mkdir, mkdtemp, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import type { Bar, BarBatch, LateTrade } from '../../core/bar.ts';
+import { barsTable, type HistoryTable, lateTable, quarantineTable, signalsTable, tradesTable } from '../../core/history-tables.ts';
 import type { Quarantined } from '../../core/reasons.ts';
 import type { Signal } from '../../core/signal.ts';
 import { readOnlyQuery } from './duckdb-query.ts';
 import { appendRows, type Cell, readRows } from './duckdb-rows.ts';
-import {
-  barTable,
-  columnsSql,
-  orderSql,
-  schemaSql,
-  schemaVersion,
-  signalTable,
-  lateTable,
-  quarantineTable,
-  type Table,
-  tables,
-} from './duckdb-schema.ts';
-import { showTrades, tradesView } from './duckdb-trades.ts';
+import { columnsSql, orderSql, schemaSql, schemaVersion, tables } from './duckdb-schema.ts';
+import { showTrades } from './duckdb-trades.ts';
 import { type ExportedTable, type History, HistoryError, type QueryOptions, type QueryResult } from './history.ts';
 
 export type DuckDbOptions = {
@@ -74,11 +64,11 @@ class DuckDbHistory implements History {
   }
 
   writeBars(bars: BarBatch): Promise<void> {
-    return this.#write(barTable, bars.length === 0 ? [] : [...bars]);
+    return this.#write(barsTable, bars.length === 0 ? [] : [...bars]);
   }
 
   writeSignals(signals: readonly Signal[]): Promise<void> {
-    return this.#write(signalTable, signals);
+    return this.#write(signalsTable, signals);
   }
 
   writeLate(late: readonly LateTrade[]): Promise<void> {
@@ -90,14 +80,14 @@ class DuckDbHistory implements History {
   }
 
   async *bars(): AsyncGenerator<Bar> {
-    for await (const row of this.#standing(barTable)) {
+    for await (const row of this.#standing(barsTable)) {
       const [symbol, windowStartMs, windowEndMs, open, high, low, close, volume, tradeCount, vwap, rev] = row as BarRow;
       yield { symbol, windowStartMs, windowEndMs, open, high, low, close, volume, tradeCount, vwap, rev };
     }
   }
 
   async *signals(): AsyncGenerator<Signal> {
-    for await (const row of this.#standing(signalTable)) {
+    for await (const row of this.#standing(signalsTable)) {
       const [signalId, symbol, strategy, side, intent, windowStartMs, windowEndMs, price, confidence, reasons] = row as SignalRow;
       yield { signalId, symbol, strategy, side, intent, windowStartMs, windowEndMs, price, confidence, reasons };
     }
@@ -113,12 +103,12 @@ class DuckDbHistory implements History {
     const passing = await mkdtemp(join(exportFolderOf(this.#path), 'export-'));
     try {
       const exported: ExportedTable[] = [];
-      for (const table of [...tables.map((table) => ({ view: table.view, order: orderSql(table) })), ...(this.#tape ? [tradesView] : [])]) {
-        const made = join(passing, `${table.view}.parquet`);
-        const file = join(folder, `${table.view}.parquet`);
+      for (const table of this.#tape ? [...tables, tradesTable] : tables) {
+        const made = join(passing, `${table.name}.parquet`);
+        const file = join(folder, `${table.name}.parquet`);
         const rows = await this.#reading((connection) => copyToParquet(connection, table, made));
         await move(made, file);
-        exported.push({ table: table.view, file, rows });
+        exported.push({ table: table.name, file, rows });
       }
       return exported;
     } finally {
@@ -134,17 +124,17 @@ class DuckDbHistory implements History {
   }
 
   /** One transaction for each call, one after the other: the connection has room for one. */
-  #write(table: Table, rows: readonly object[]): Promise<void> {
+  #write(table: HistoryTable, rows: readonly object[]): Promise<void> {
     if (rows.length === 0) return Promise.resolve();
     const written = this.#lastWrite.then(() => appendInTransaction(this.#connection, table, rows));
     this.#lastWrite = written.catch(() => undefined);
     return written;
   }
 
-  async *#standing(table: Table): AsyncGenerator<Cell[]> {
+  async *#standing(table: HistoryTable): AsyncGenerator<Cell[]> {
     const connection = await this.#instance.connect();
     try {
-      yield* readRows(connection, `SELECT ${columnsSql(table)} FROM ${table.view} ORDER BY ${orderSql(table)}`);
+      yield* readRows(connection, `SELECT ${columnsSql(table)} FROM ${table.name} ORDER BY ${orderSql(table)}`);
     } finally {
       connection.closeSync();
     }
@@ -200,19 +190,19 @@ async function closeTheRestOfTheDisk(connection: DuckDBConnection, path: string)
   await connection.run('SET lock_configuration = true');
 }
 
-async function appendInTransaction(connection: DuckDBConnection, table: Table, rows: readonly object[]): Promise<void> {
+async function appendInTransaction(connection: DuckDBConnection, table: HistoryTable, rows: readonly object[]): Promise<void> {
   try {
     await connection.run('BEGIN TRANSACTION');
     await appendRows(connection, table, rows);
     await connection.run('COMMIT');
   } catch (cause) {
     await connection.run('ROLLBACK').catch(() => undefined);
-    throw new HistoryError('history-failed', `${rows.length} rows of ${table.view} could not be written: ${messageOf(cause)}`, cause);
+    throw new HistoryError('history-failed', `${rows.length} rows of ${table.name} could not be written: ${messageOf(cause)}`, cause);
   }
 }
 
-async function copyToParquet(connection: DuckDBConnection, { view, order }: typeof tradesView, file: string): Promise<number> {
-  const select = `SELECT * FROM ${view} ORDER BY ${order}`;
+async function copyToParquet(connection: DuckDBConnection, table: HistoryTable, file: string): Promise<number> {
+  const select = `SELECT * FROM ${table.name} ORDER BY ${orderSql(table)}`;
   const result = await connection.run(`COPY (${select}) TO '${file.replaceAll("'", "''")}' (FORMAT parquet, COMPRESSION zstd)`);
   return result.rowsChanged;
 }

@@ -3,17 +3,12 @@ import { Duration, type Stack } from 'aws-cdk-lib';
 import { Match } from 'aws-cdk-lib/assertions';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { afterAll, describe, expect, it } from 'vitest';
-import {
-  barTable as barsOnTheLaptop,
-  lateTable as lateOnTheLaptop,
-  quarantineTable as quarantineOnTheLaptop,
-  schemaSql,
-  signalTable as signalsOnTheLaptop,
-} from '../../adapters/history/duckdb-schema.ts';
+import { schemaSql } from '../../adapters/history/duckdb-schema.ts';
 import { defineTapeline } from '../../core/config.ts';
+import { barsTable } from '../../core/history-tables.ts';
 import { makeDataBucket } from '../../lib/data-bucket.ts';
 import { History } from '../../lib/history.ts';
-import { barsTable, lateTable, quarantineTable, queries, signalsTable, viewSql } from '../../lib/history-tables.ts';
+import { queries, viewSql } from '../../lib/history-sql.ts';
 import { TimestreamHistory, type TimestreamHistoryProps } from '../../lib/history-timestream.ts';
 import { Tape } from '../../lib/tape.ts';
 import { alone, ofType, removeFolders, type Resource, statementsOf, synthesisePipeline } from './synth.ts';
@@ -98,17 +93,6 @@ describe('a history alone', () => {
         },
       },
     });
-  });
-
-  it.each([
-    [barsTable, barsOnTheLaptop],
-    [signalsTable, signalsOnTheLaptop],
-    [lateTable, lateOnTheLaptop],
-    [quarantineTable, quarantineOnTheLaptop],
-  ])('has the tables and columns that the laptop has: $rows', ({ name, rows, columns }, laptop) => {
-    const types: Record<string, string> = { VARCHAR: 'string', BIGINT: 'bigint', DOUBLE: 'double', 'VARCHAR[]': 'array<string>' };
-    expect([name, rows]).toEqual([laptop.view, laptop.rows]);
-    expect(columns).toEqual(laptop.columns.map(({ name, type }) => ({ name: name.toLowerCase(), type: types[String(type)] })));
   });
 
   it('shows in its view the bars that the laptop shows, with their intervals', async () => {

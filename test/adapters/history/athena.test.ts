@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withCase } from '../../../adapters/history/answer.ts';
 import { AthenaHistory } from '../../../adapters/history/athena.ts';
-import { tables } from '../../../adapters/history/duckdb-schema.ts';
 import { FakeAthena } from './fake-athena.ts';
 
 let fake: FakeAthena;
@@ -109,9 +108,7 @@ describe('a query on Athena', () => {
 });
 
 describe('names that an engine has made small', () => {
-  it('are ours again for every column of every table', () => {
-    const names = tables.flatMap(({ columns }) => columns.map(({ name }) => name));
-    expect([...names, 'tradeId', 'entry'].filter((name) => withCase(name.toLowerCase()) !== name)).toEqual([]);
-    expect(withCase('n')).toBe('n');
+  it.each(['windowStartMs', 'tradeCount', 'lateByMs', 'tradeId', 'symbol', 'interval', 'n'])('are ours again: %s', (name) => {
+    expect(withCase(name.toLowerCase())).toBe(name);
   });
 });

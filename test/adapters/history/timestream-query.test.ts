@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { lateTable, signalTable, barTable } from '../../../adapters/history/duckdb-schema.ts';
 import { TimestreamQueries } from '../../../adapters/history/timestream-query.ts';
 import { withTables } from '../../../adapters/history/timestream-tables.ts';
+import { barsTable, type HistoryTable, lateTable, signalsTable, tradesTable } from '../../../core/history-tables.ts';
 import { FakeTimestreamQuery } from './fake-timestream-query.ts';
 
 let fake: FakeTimestreamQuery;
@@ -105,14 +105,14 @@ describe('our tables in front of a query', () => {
     expect(withTables('EXPLAIN SELECT * FROM late', 'db')).toMatch(/^EXPLAIN WITH late AS \(SELECT .*\)\nSELECT \* FROM late$/s);
   });
 
-  it.each([
-    ['bars', [...barTable.columns.map(({ name }) => name), 'interval']],
-    ['signals', signalTable.columns.map(({ name }) => name)],
-    ['late', lateTable.columns.map(({ name }) => name)],
-    ['trades', ['symbol', 'eventTimeMs', 'price', 'size', 'tradeId', 'conditions', 'entry']],
-  ])('have the columns of the laptop in their order, and the time: %s', (table, names) => {
+  it.each<[HistoryTable, string[]]>([
+    [barsTable, ['interval', 'time']],
+    [signalsTable, ['time']],
+    [lateTable, ['time']],
+    [tradesTable, ['time']],
+  ])('have the columns of the laptop in their order, and the time: $0.name', ({ name: table, columns: ours }, more) => {
     const [, list = ''] = new RegExp(`${table} AS \\(SELECT (.*) FROM "db"`).exec(withTables(`SELECT * FROM ${table}`, 'db')) ?? [];
     const columns = list.split(/, (?![^(]*\))/).map((column) => (column.split(' AS ').at(-1) as string).replaceAll('"', ''));
-    expect(columns).toEqual([...names, 'time']);
+    expect(columns).toEqual([...ours.map(({ name }) => name), ...more]);
   });
 });

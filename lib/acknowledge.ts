@@ -1,6 +1,7 @@
 import { type CfnElement, Stack, Validations } from 'aws-cdk-lib';
+import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
-import type { IConstruct } from 'constructs';
+import { Construct, type IConstruct } from 'constructs';
 
 /** Findings that are as they should be, one by one, each with its reason. What is found beside them still fails. */
 export const acknowledge = {
@@ -14,13 +15,18 @@ export const acknowledge = {
   },
 
   /** A statement on "*". */
-  everyResource(construct: IConstruct, reason: string): void {
-    acknowledge.finding(construct, 'IAM5[Resource::*]', reason);
+  everyResource(grantee: IGrantable, reason: string): void {
+    findingOf(grantee, 'IAM5[Resource::*]', reason);
   },
 
   /** A statement on all objects of a bucket whose key begins with `prefix`. */
-  objectsOf(bucket: IBucket, objects: string, construct: IConstruct, reason: string): void {
+  objectsOf(bucket: IBucket, objects: string, grantee: IGrantable, reason: string): void {
     const logicalId = Stack.of(bucket).getLogicalId(bucket.node.defaultChild as CfnElement);
-    acknowledge.finding(construct, `IAM5[Resource::<${logicalId}.Arn>/${objects}]`, reason);
+    findingOf(grantee, `IAM5[Resource::<${logicalId}.Arn>/${objects}]`, reason);
   },
 };
+
+/** Where the policy of the grantee is, if it is of this app. */
+function findingOf({ grantPrincipal }: IGrantable, id: string, reason: string): void {
+  if (Construct.isConstruct(grantPrincipal)) acknowledge.finding(grantPrincipal, id, reason);
+}

@@ -3,7 +3,8 @@ import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { BlockPublicAccess, Bucket, BucketEncryption, type CfnBucket, type IBucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
-import { grantDecrypt } from './data-key.ts';
+import { acknowledge } from './acknowledge.ts';
+import { grantDecrypt, grantEncrypt } from './data-key.ts';
 
 export type DataBucketProps = {
   /** @default keys that S3 manages */
@@ -52,4 +53,11 @@ export function grantReadObjects(bucket: IBucket, grantee: IGrantable): void {
   Grant.addToPrincipal({ grantee, actions: ['s3:GetBucketLocation', 's3:ListBucket'], resourceArns: [bucket.bucketArn] });
   Grant.addToPrincipal({ grantee, actions: ['s3:GetObject'], resourceArns: [bucket.arnForObjects('*')] });
   if (bucket.encryptionKey) grantDecrypt(bucket.encryptionKey, grantee);
+}
+
+/** For who keeps something aside under a prefix; `objects` says what these are, for whoever looks over the rights. */
+export function grantPutObjects(bucket: IBucket, prefix: string, grantee: IGrantable, objects: string): void {
+  Grant.addToPrincipal({ grantee, actions: ['s3:PutObject'], resourceArns: [bucket.arnForObjects(`${prefix}*`)] });
+  if (bucket.encryptionKey) grantEncrypt(bucket.encryptionKey, grantee);
+  acknowledge.objectsOf(bucket, `${prefix}*`, grantee, objects);
 }

@@ -28,7 +28,7 @@ export class FailureDestination implements IEventSourceDlq {
       }),
     );
     if (encryptionKey) grantEncrypt(encryptionKey, handler);
-    acknowledge.objectsOf(this.#bucket, '*', handler.role ?? handler, 'Lambda makes up the names of the objects that hold failed batches');
+    acknowledge.objectsOf(this.#bucket, '*', handler, 'Lambda makes up the names of the objects that hold failed batches');
     return { destination: bucketArn };
   }
 }

@@ -2,21 +2,19 @@ import { type CfnResource, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { MathExpression, type MathExpressionOptions, type Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
-import { StartingPosition } from 'aws-cdk-lib/aws-lambda';
 import { KinesisEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { CfnDatabase, CfnTable } from 'aws-cdk-lib/aws-timestream';
 import { Construct } from 'constructs';
 import type { HistoryMetric } from '../core/metrics.ts';
 import { acknowledge } from './acknowledge.ts';
-import { grantReadObjects, makeDataBucket } from './data-bucket.ts';
-import { DataKey, grantEncrypt } from './data-key.ts';
-import { FailureDestination } from './failure-destination.ts';
+import { grantPutObjects, grantReadObjects, makeDataBucket } from './data-bucket.ts';
+import { DataKey } from './data-key.ts';
 import type { KeptHistory } from './kept-history.ts';
 import { defaultConfigPath, LambdaFunction } from './lambda-function.ts';
 import { metricOf } from './metric.ts';
-import { recordAgeOf } from './record-age.ts';
 import type { Tape } from './tape.ts';
+import { triedUntilForgotten } from './tried-until-forgotten.ts';
 
 export type TimestreamHistoryProps = {
   /** Every trade of it is kept. */
@@ -99,14 +97,10 @@ export class TimestreamHistory extends Construct implements KeptHistory {
 
   /** For what writes rows, and keeps aside those that are refused. */
   grantWrite(grantee: IGrantable): void {
-    const objects = `${refusedPrefix}*`;
     this.#allow(grantee, ['timestream:WriteRecords'], this.#tableArns);
     this.#allow(grantee, ['timestream:DescribeEndpoints'], ['*']);
-    this.#allow(grantee, ['s3:PutObject'], [this.refusedBucket.arnForObjects(objects)]);
-    grantEncrypt(this.encryptionKey, grantee);
-    const construct = grantee instanceof LambdaFunction ? (grantee.role ?? grantee) : this;
-    acknowledge.everyResource(construct, 'timestream:DescribeEndpoints knows no resource: it says where the account has its Timestream');
-    acknowledge.objectsOf(this.refusedBucket, objects, construct, 'an object for the rows that were refused together, named by them');
+    acknowledge.everyResource(grantee, 'timestream:DescribeEndpoints knows no resource: it says where the account has its Timestream');
+    grantPutObjects(this.refusedBucket, refusedPrefix, grantee, 'an object for the rows that were refused together, named by them');
   }
 
   /** For a person or a program that asks. */
@@ -137,7 +131,7 @@ export class TimestreamHistory extends Construct implements KeptHistory {
   /** Seconds that the last trade of each batch has waited: rises when Timestream takes too few, or none. */
   metricDeliveryAgeSec(options: MathExpressionOptions = {}): MathExpression {
     const { period } = options;
-    const age = this.handler.metric('IteratorAge', { statistic: 'Maximum', ...(period && { period }) });
+    const age = this.handler.metricIteratorAgeMs({ ...(period && { period }) });
     return new MathExpression({ expression: 'age / 1000', usingMetrics: { age }, ...options });
   }
 
@@ -181,12 +175,9 @@ export class TimestreamHistory extends Construct implements KeptHistory {
   #readTape({ tape, bufferingInterval = Duration.seconds(10) }: TimestreamHistoryProps): void {
     this.handler.addEventSource(
       new KinesisEventSource(tape.stream, {
-        startingPosition: StartingPosition.TRIM_HORIZON,
+        ...triedUntilForgotten(tape.retention, this.refusedBucket),
         batchSize: 10_000,
         maxBatchingWindow: bufferingInterval,
-        bisectBatchOnError: false,
-        maxRecordAge: recordAgeOf(tape.retention),
-        onFailure: new FailureDestination(this.refusedBucket),
       }),
     );
   }

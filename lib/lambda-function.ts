@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { extname, join, resolve } from 'node:path';
 import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
+import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
 import { NodejsFunction, OutputFormat, SourceMapMode } from 'aws-cdk-lib/aws-lambda-nodejs';
@@ -100,6 +101,11 @@ export class LambdaFunction extends NodejsFunction {
       },
     });
     if (isTraced) acknowledge.everyResource(role, 'X-Ray has no resources: traces are put to "*" or not at all');
+  }
+
+  /** Of one that reads a stream: the age of the last record of each batch when it was handed over. */
+  metricIteratorAgeMs(options?: MetricOptions): Metric {
+    return this.metric('IteratorAge', { statistic: 'Maximum', ...options });
   }
 }
 

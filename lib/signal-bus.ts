@@ -2,20 +2,19 @@ import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { Archive, EventBus, type EventPattern, type IEventBus } from 'aws-cdk-lib/aws-events';
-import { type Grant, type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
-import { FilterCriteria, FilterRule, StartingPosition } from 'aws-cdk-lib/aws-lambda';
+import { FilterCriteria, FilterRule } from 'aws-cdk-lib/aws-lambda';
 import { DynamoEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import type { PublishMetric } from '../core/metrics.ts';
 import { acknowledge } from './acknowledge.ts';
-import { grantReadObjects, makeDataBucket } from './data-bucket.ts';
-import { grantEncrypt } from './data-key.ts';
-import { FailureDestination } from './failure-destination.ts';
+import { grantPutObjects, grantReadObjects, makeDataBucket } from './data-bucket.ts';
 import { LambdaFunction } from './lambda-function.ts';
 import { metricOf } from './metric.ts';
 import { signalEventSource, signalEventType } from './signal-event.ts';
+import { triedUntilForgotten } from './tried-until-forgotten.ts';
 
 export type SignalBusProps = {
   /** The checkpoint table, with a stream of new images. */
@@ -37,8 +36,8 @@ export type SignalBusProps = {
 };
 
 const refusedPrefix = 'refused/';
-/** A DynamoDB stream remembers for 24 hours. */
-const recordAgeMax = Duration.hours(23);
+/** Of DynamoDB, for every stream. */
+const streamRetention = Duration.hours(24);
 /** Three slices of events at their slowest, when each attempt of each call hangs. */
 const timeout = Duration.minutes(2);
 
@@ -77,7 +76,7 @@ export class SignalBus extends Construct {
       },
     });
     this.bus.grantPutEventsTo(this.handler);
-    this.#grantRefused();
+    grantPutObjects(this.failureBucket, refusedPrefix, this.handler, 'an object for each signal that the bus refuses, named by its id');
     this.#readOutbox(table, props.generation);
   }
 
@@ -114,21 +113,7 @@ export class SignalBus extends Construct {
 
   /** Age of the last outbox insert of each batch: rises when signals cannot be published. */
   metricIteratorAgeMs(options?: MetricOptions): Metric {
-    return this.handler.metric('IteratorAge', { statistic: 'Maximum', ...options });
-  }
-
-  #grantRefused(): void {
-    const objects = `${refusedPrefix}*`;
-    this.handler.addToRolePolicy(
-      new PolicyStatement({ actions: ['s3:PutObject'], resources: [this.failureBucket.arnForObjects(objects)] }),
-    );
-    if (this.failureBucket.encryptionKey) grantEncrypt(this.failureBucket.encryptionKey, this.handler);
-    acknowledge.objectsOf(
-      this.failureBucket,
-      objects,
-      this.handler.role ?? this.handler,
-      'an object for each signal that the bus refuses, named by its id',
-    );
+    return this.handler.metricIteratorAgeMs(options);
   }
 
   #makeArchive(retention: Duration, removalPolicy: RemovalPolicy): Archive {
@@ -146,13 +131,10 @@ export class SignalBus extends Construct {
   #readOutbox(table: ITable, generation: string): void {
     this.handler.addEventSource(
       new DynamoEventSource(table, {
-        startingPosition: StartingPosition.TRIM_HORIZON,
+        ...triedUntilForgotten(streamRetention, this.failureBucket),
         batchSize: 100,
         parallelizationFactor: 1,
         reportBatchItemFailures: true,
-        bisectBatchOnError: false,
-        maxRecordAge: recordAgeMax,
-        onFailure: new FailureDestination(this.failureBucket),
         filters: [
           FilterCriteria.filter({
             eventName: FilterRule.isEqual('INSERT'),
@@ -161,6 +143,6 @@ export class SignalBus extends Construct {
         ],
       }),
     );
-    acknowledge.everyResource(this.handler.role ?? this.handler, 'dynamodb:ListStreams knows no resource below the account');
+    acknowledge.everyResource(this.handler, 'dynamodb:ListStreams knows no resource below the account');
   }
 }

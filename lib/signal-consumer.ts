@@ -1,23 +1,22 @@
 import { Duration, Names, RemovalPolicy } from 'aws-cdk-lib';
 import { MathExpression, type MathExpressionOptions, type Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
-import { AttributeType, BillingMode, type ITable, StreamViewType, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
-import { Grant, type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { type ITable, StreamViewType } from 'aws-cdk-lib/aws-dynamodb';
+import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import { StreamConsumer } from 'aws-cdk-lib/aws-kinesis';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
-import { StartingPosition } from 'aws-cdk-lib/aws-lambda';
 import { KinesisConsumerEventSource, KinesisEventSource, type KinesisEventSourceProps } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import type { ConsumeMetric } from '../core/metrics.ts';
 import { acknowledge } from './acknowledge.ts';
-import { grantReadObjects, makeDataBucket } from './data-bucket.ts';
-import { DataKey, grantDecrypt, grantEncrypt, grantTableKey } from './data-key.ts';
-import { FailureDestination } from './failure-destination.ts';
+import { grantPutObjects, grantReadObjects, makeDataBucket } from './data-bucket.ts';
+import { DataKey, grantDecrypt, grantTableKey } from './data-key.ts';
+import { makeDataTable } from './data-table.ts';
 import type { KeptHistory } from './kept-history.ts';
 import { defaultConfigPath, LambdaFunction } from './lambda-function.ts';
 import { metricOf } from './metric.ts';
-import { recordAgeOf } from './record-age.ts';
 import type { Tape } from './tape.ts';
+import { triedUntilForgotten } from './tried-until-forgotten.ts';
 
 export type SignalConsumerProps = {
   readonly tape: Tape;
@@ -68,7 +67,9 @@ export class SignalConsumer extends Construct {
     super(scope, id);
     const { tape, history, accessLogBucket, removalPolicy = RemovalPolicy.RETAIN } = props;
     this.encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
-    this.table = this.#makeTable(removalPolicy);
+    const stream = StreamViewType.NEW_IMAGE;
+    // The class says less exactly than its interface which properties may be undefined.
+    this.table = makeDataTable(this, 'Table', { encryptionKey: this.encryptionKey, stream, removalPolicy }) as ITable;
     this.stateBucket = makeDataBucket(this, 'States', {
       encryptionKey: this.encryptionKey,
       accessLogBucket,
@@ -136,7 +137,7 @@ export class SignalConsumer extends Construct {
 
   /** Age of the last record of each batch when it was handed over: rises when batches fail or the function is too slow. */
   metricIteratorAgeMs(options?: MetricOptions): Metric {
-    return this.handler.metric('IteratorAge', { statistic: 'Maximum', ...options });
+    return this.handler.metricIteratorAgeMs(options);
   }
 
   /** What the table takes for checkpoints and signals. */
@@ -156,37 +157,13 @@ export class SignalConsumer extends Construct {
     return this.handler.metricDuration(options);
   }
 
-  #makeTable(removalPolicy: RemovalPolicy): ITable {
-    const table = new Table(this, 'Table', {
-      partitionKey: { name: 'pk', type: AttributeType.STRING },
-      sortKey: { name: 'sk', type: AttributeType.STRING },
-      timeToLiveAttribute: 'expiresAtSec',
-      stream: StreamViewType.NEW_IMAGE,
-      billingMode: BillingMode.PAY_PER_REQUEST,
-      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      encryption: TableEncryption.CUSTOMER_MANAGED,
-      encryptionKey: this.encryptionKey,
-      removalPolicy,
-    });
-    // The class says less exactly than its interface which properties may be undefined.
-    return table as ITable;
-  }
-
   #grantHandler(history: KeptHistory | undefined): void {
     const { handler, quarantineBucket } = this;
     this.table.grant(handler, 'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:DeleteItem');
     grantTableKey(this.encryptionKey, handler);
     this.#grantStates(handler, 's3:DeleteObjectVersion', 's3:GetObjectVersion', 's3:PutObject');
-    acknowledge.objectsOf(this.stateBucket, '*', handler.role ?? handler, 'an object for each bucket of symbols of each generation');
-    const objects = `${quarantinePrefix}*`;
-    handler.addToRolePolicy(new PolicyStatement({ actions: ['s3:PutObject'], resources: [quarantineBucket.arnForObjects(objects)] }));
-    grantEncrypt(this.encryptionKey, handler);
-    acknowledge.objectsOf(
-      quarantineBucket,
-      objects,
-      handler.role ?? handler,
-      'an object for each tape record with bad input, named by its position',
-    );
+    acknowledge.objectsOf(this.stateBucket, '*', handler, 'an object for each bucket of symbols of each generation');
+    grantPutObjects(quarantineBucket, quarantinePrefix, handler, 'an object for each tape record with bad input, named by its position');
     history?.grantWrite(handler);
   }
 
@@ -194,21 +171,14 @@ export class SignalConsumer extends Construct {
     Grant.addToPrincipal({ grantee, actions, resourceArns: [this.stateBucket.arnForObjects('*')] });
   }
 
-  /**
-   * Parallel invocations for one shard would part a bucket's trades, and a window with them is undefined. A batch is not cut in two
-   * to find the culprit: bad input succeeds, in quarantine, and what fails is the world. So a batch is tried until the tape is
-   * about to forget it, and only then kept aside whole: whatever is skipped is a hole in the bars.
-   */
+  /** No parallel invocations for one shard: they would part a bucket's trades, and a window with them is undefined. What is skipped is a hole in the bars. */
   #readTape(tape: Tape, { tumblingWindow = Duration.minutes(5), hasEnhancedFanOut = false }: SignalConsumerProps): void {
     const sourceProps: KinesisEventSourceProps = {
-      startingPosition: StartingPosition.TRIM_HORIZON,
+      ...triedUntilForgotten(tape.retention, this.quarantineBucket),
       // The payload limit of 6 MB cuts before this: few large batches save invocations and checkpoints.
       batchSize: 10_000,
       tumblingWindow,
       parallelizationFactor: 1,
-      bisectBatchOnError: false,
-      maxRecordAge: recordAgeOf(tape.retention),
-      onFailure: new FailureDestination(this.quarantineBucket),
     };
     if (!hasEnhancedFanOut) {
       this.handler.addEventSource(new KinesisEventSource(tape.stream, sourceProps));

@@ -4,11 +4,12 @@ import { type IEventBus, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { FilterOrPolicy, type ITopicSubscription, SubscriptionFilter, Topic } from 'aws-cdk-lib/aws-sns';
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { Side } from '../core/signal.ts';
 import { acknowledge } from './acknowledge.ts';
 import { DataKey, grantDecrypt } from './data-key.ts';
+import { makeDataQueue } from './data-queue.ts';
 import { SignalBus } from './signal-bus.ts';
 import { topicTarget } from './topic-target.ts';
 
@@ -44,10 +45,8 @@ export class SignalTopic extends Construct {
     this.encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
     this.topic = new Topic(this, 'Topic', { displayName: 'Tapeline signals', masterKey: this.encryptionKey, enforceSSL: true });
     for (const subscription of subscriptions) this.topic.addSubscription(subscription);
-    this.undelivered = new Queue(this, 'Undelivered', {
-      encryption: QueueEncryption.KMS,
-      encryptionMasterKey: this.encryptionKey,
-      enforceSSL: true,
+    this.undelivered = makeDataQueue(this, 'Undelivered', {
+      encryptionKey: this.encryptionKey,
       retentionPeriod: Duration.days(14),
       removalPolicy,
     });

@@ -1,18 +1,20 @@
 import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
-import { AttributeType, BillingMode, type ITable, ProjectionType, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
+import { AttributeType, type ITable, ProjectionType } from 'aws-cdk-lib/aws-dynamodb';
 import { type IEventBus, Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as FunctionTarget, SqsQueue } from 'aws-cdk-lib/aws-events-targets';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { deliveryTable } from '../core/delivery-table.ts';
 import type { DeliverMetric } from '../core/metrics.ts';
 import { acknowledge } from './acknowledge.ts';
 import { DataKey, grantDecrypt, grantTableKey } from './data-key.ts';
+import { makeDataQueue } from './data-queue.ts';
+import { makeDataTable } from './data-table.ts';
 import { defaultConfigPath, LambdaFunction } from './lambda-function.ts';
 import { metricOf } from './metric.ts';
 import { SignalBus } from './signal-bus.ts';
@@ -57,9 +59,11 @@ export class Webhooks extends Construct {
     this.encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
     this.table = this.#makeTable(removalPolicy);
     this.secret = this.#makeSecret(removalPolicy);
-    this.undelivered = this.#makeQueue('Undelivered', { retentionPeriod: Duration.days(14), removalPolicy });
+    const { encryptionKey } = this;
+    this.undelivered = makeDataQueue(this, 'Undelivered', { encryptionKey, retentionPeriod: Duration.days(14), removalPolicy });
     acknowledge.finding(this.undelivered, 'SQS3', 'it is the dead-letter queue of the other, and of the rule');
-    const queue = this.#makeQueue('Queue', {
+    const queue = makeDataQueue(this, 'Queue', {
+      encryptionKey,
       // Six times the function's, so that a message does not come again while it is worked on.
       visibilityTimeout: Duration.minutes(12),
       retentionPeriod: Duration.days(4),
@@ -118,16 +122,7 @@ export class Webhooks extends Construct {
   }
 
   #makeTable(removalPolicy: RemovalPolicy): ITable {
-    const table = new Table(this, 'Table', {
-      partitionKey: { name: deliveryTable.partitionKey, type: AttributeType.STRING },
-      sortKey: { name: deliveryTable.sortKey, type: AttributeType.STRING },
-      timeToLiveAttribute: deliveryTable.timeToLive,
-      billingMode: BillingMode.PAY_PER_REQUEST,
-      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      encryption: TableEncryption.CUSTOMER_MANAGED,
-      encryptionKey: this.encryptionKey,
-      removalPolicy,
-    });
+    const table = makeDataTable(this, 'Table', { encryptionKey: this.encryptionKey, removalPolicy });
     table.addLocalSecondaryIndex({
       indexName: deliveryTable.dueIndex,
       sortKey: { name: deliveryTable.dueKey, type: AttributeType.NUMBER },
@@ -149,15 +144,6 @@ export class Webhooks extends Construct {
     acknowledge.finding(secret, 'SMG4', 'receivers must learn a new secret first: tapeline webhook rotate does it, both signing meanwhile');
     // As with the table.
     return secret as ISecret;
-  }
-
-  #makeQueue(id: string, props: ConstructorParameters<typeof Queue>[2]): Queue {
-    return new Queue(this, id, {
-      encryption: QueueEncryption.KMS,
-      encryptionMasterKey: this.encryptionKey,
-      enforceSSL: true,
-      ...props,
-    });
   }
 
   #grantHandler(queueArns: readonly string[]): void {

@@ -145,7 +145,7 @@ export function alarmsOf(watched: Watched, thresholds: AlarmThresholds): AlarmPl
     },
     webhooks && {
       name: 'deliveries',
-      text: 'Signals for webhooks were given up, or an endpoint is disabled',
+      text: 'Signals for an endpoint were given up, or an endpoint is disabled',
       metric: sum({
         undelivered: webhooks.metricUndelivered({ period }),
         dead: webhooks.metric('deadLetters', { period }),

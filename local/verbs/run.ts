@@ -14,7 +14,7 @@ import { defaultStateFolder, examples, feedNames, withSharedOptions } from './sh
 
 export function addRun(program: Command, session: Session): void {
   withSharedOptions(program.command('run'), feedNames)
-    .description('The live pipeline on this machine: feed → log → consumer → bars, signals, history; durable, resumes after any end.')
+    .description('The live pipeline on this machine: feed → log → consumer → bars, signals, history, deliveries; resumes after any end.')
     .option('--input <file>', 'what the feed reads: a file, or - for standard input (default: -)')
     .option('--state <dir>', `the folder of the durable state (default: ${defaultStateFolder})`)
     .option('--serve <address>', 'serve /signals and /bars as server-sent events, and /health, such as at 127.0.0.1:8080')

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, globSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -55,8 +55,13 @@ describe('TypeScript on the pages', () => {
 
 describe('links', () => {
   it.each(allPages.map((page) => [page.path, page] as const))('of %s lead somewhere', (path, { text }) => {
-    const targets = [...text.matchAll(/\]\((?!https?:)([^)#\s]+)/g)].map(([, target]) => target as string);
-    expect(targets.filter((target) => !existsSync(join(root, dirname(path), target)))).toEqual([]);
+    const targets = [...text.matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)];
+    const isThere = (target: string, heading?: string) => {
+      const file = target === '' ? path : join(dirname(path), target);
+      if (!existsSync(join(root, file))) return false;
+      return heading === undefined || headingsOf(readFileSync(join(root, file), 'utf8')).includes(heading);
+    };
+    expect(targets.filter(([, target = '', heading]) => !isThere(target, heading)).map(([link]) => link)).toEqual([]);
   });
 
   it('to code name files that there are', () => {
@@ -69,3 +74,13 @@ describe('links', () => {
     expect(missing).toEqual([]);
   });
 });
+
+/** As GitHub names them in a link. */
+function headingsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}

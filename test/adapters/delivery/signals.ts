@@ -1,23 +1,10 @@
 import type { LinkedSignal, Signal } from '../../../core/signal.ts';
-import { signalIdOf } from '../../../core/signal-id.ts';
+import { signalOf as buyOf } from '../bus/signals.ts';
 
-/** The `number`-th signal of a symbol, a minute after the one before it. */
+/** The `number`-th signal of a symbol, a minute after the one before it: buys and sells in turn, each at a price of its own. */
 export function signalOf(symbol: string, number: number, more: Partial<Signal> = {}): Signal {
-  const windowStartMs = 1_381_152_600_000 + number * 60_000;
-  const { strategy = 'ema-cross' } = more;
-  return {
-    signalId: signalIdOf({ generation: '1', strategy, symbol, interval: '1m', windowStartMs }),
-    symbol,
-    strategy,
-    side: number % 2 === 0 ? 'buy' : 'sell',
-    intent: number % 2 === 0 ? 'enter' : 'exit',
-    windowStartMs,
-    windowEndMs: windowStartMs + 60_000,
-    price: 100 + number,
-    confidence: 0.7,
-    reasons: ['fast crossed above slow'],
-    ...more,
-  };
+  const turn = number % 2 === 0 ? ({ side: 'buy', intent: 'enter' } as const) : ({ side: 'sell', intent: 'exit' } as const);
+  return buyOf(symbol, number, { ...turn, price: 100 + number, ...more });
 }
 
 /** The first signals of a symbol, each with the link to the one before it. */

@@ -93,7 +93,7 @@ function asyncApiOf(signal: JsonSchema, event: JsonSchema): object {
       title: 'SQS queue',
       address: null,
       description: 'Of an endpoint of the kind sqs. In a FIFO queue the message group is the symbol and the deduplication id the id.',
-      messages: { signal: ref('components/messages/signal') },
+      messages: { signal: ref('components/messages/signal'), batch: ref('components/messages/signals') },
     },
     stream: {
       title: 'Server-sent events of a run on this machine',
@@ -116,12 +116,17 @@ function asyncApiOf(signal: JsonSchema, event: JsonSchema): object {
     payload: ref('components/schemas/SignalEvent'),
     examples: [{ payload: eventExample }],
   };
+  const several = {
+    contentType: 'application/cloudevents-batch+json',
+    payload: { type: 'array', minItems: 1, items: ref('components/schemas/SignalEvent') },
+  };
   return {
     asyncapi: '3.0.0',
     info: {
       title: 'Tapeline signals',
       version: '1.0.0',
-      description: 'Buy and sell signals, each at least once, with the same id however often, and in order for each symbol.',
+      description:
+        'Buy and sell signals, each at least once, with the same id however often; in order for each symbol, but for the bus, the topic and standard queues, where previousid tells it.',
       license: { name: 'Apache-2.0' },
     },
     defaultContentType: 'application/cloudevents+json',
@@ -131,12 +136,12 @@ function asyncApiOf(signal: JsonSchema, event: JsonSchema): object {
       messages: {
         signal: { name: 'signal', title: 'A signal', ...message },
         signedSignal: { name: 'signedSignal', title: 'A signal, signed', headers: ref('components/schemas/WebhookHeaders'), ...message },
+        signals: { name: 'signals', title: 'Several signals in one message', ...several },
         signedSignals: {
           name: 'signedSignals',
           title: 'Several signals in one delivery, signed',
-          contentType: 'application/cloudevents-batch+json',
           headers: ref('components/schemas/WebhookHeaders'),
-          payload: { type: 'array', minItems: 1, items: ref('components/schemas/SignalEvent') },
+          ...several,
         },
       },
       schemas: {

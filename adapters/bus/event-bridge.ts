@@ -6,6 +6,7 @@ import {
 } from '@aws-sdk/client-eventbridge';
 import { failureOf } from '../aws-failure.ts';
 import { type Backoff, type Wait, waitAfterAttempt } from '../backoff.ts';
+import { type CallLimits, callsOf } from '../calls.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { Bus, Unpublished } from './bus.ts';
 import type { SignalEvent } from './signal-event.ts';
@@ -23,7 +24,7 @@ export type EventBridgeBusOptions = {
  * A call takes less than 1 MB in at most 10 entries.
  * @see https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
  */
-const callMax = { entries: 10, bytes: 999_999 };
+const limits: CallLimits<Entry> = { itemsMax: 10, bytesMax: 999_999, bytesOf: ({ bytes }) => bytes };
 const parallelMax = 8;
 const attemptsMax = 6;
 const backoff: Backoff = { baseMs: 100, maxMs: 2_000 };
@@ -62,7 +63,10 @@ export class EventBridgeBus implements Bus {
     const lanes = [...Map.groupBy(entries, ({ event }) => `${event.data.strategy}\u0000${event.data.symbol}`).values()];
     const service = { isDown: false };
     for (let round = 0; lanes.some((lane) => round < lane.length); round++) {
-      const calls = callsOf(lanes.flatMap((lane) => openEntry(lane, round) ?? []));
+      const calls = callsOf(
+        lanes.flatMap((lane) => openEntry(lane, round) ?? []),
+        limits,
+      );
       await inParallel(calls, parallelMax, (call) => this.#put(call, service));
     }
     return entries.flatMap(({ event, failure }) => (failure === undefined ? [] : { event, ...failure }));
@@ -72,8 +76,8 @@ export class EventBridgeBus implements Bus {
     const { busName, eventSource = 'tapeline' } = this.#options;
     const request = { EventBusName: busName, Source: eventSource, DetailType: event.type, Detail: JSON.stringify(event) };
     const bytes = bytesOf(request);
-    if (bytes <= callMax.bytes) return { event, request, bytes };
-    const message = `a call takes ${callMax.bytes} bytes, and this entry has ${bytes}`;
+    if (bytes <= limits.bytesMax) return { event, request, bytes };
+    const message = `a call takes ${limits.bytesMax} bytes, and this entry has ${bytes}`;
     return { event, request, bytes, failure: failureWith('entry-too-large', message) };
   }
 
@@ -128,22 +132,6 @@ function openEntry(lane: readonly Entry[], round: number): Entry | undefined {
   const isHeldBack = lane.slice(0, round).some(({ failure }) => failure !== undefined && !failure.isRefused);
   if (isHeldBack) fail([entry], failureWith('behind-unpublished', 'an earlier event of this symbol and strategy is not published'));
   return entry.failure === undefined ? entry : undefined;
-}
-
-function callsOf(entries: readonly Entry[]): Entry[][] {
-  const calls: Entry[][] = [];
-  let bytes = 0;
-  for (const entry of entries) {
-    const last = calls.at(-1);
-    if (last === undefined || last.length === callMax.entries || bytes + entry.bytes > callMax.bytes) {
-      calls.push([entry]);
-      bytes = entry.bytes;
-    } else {
-      last.push(entry);
-      bytes += entry.bytes;
-    }
-  }
-  return calls;
 }
 
 /** @see https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents-size.html */

@@ -3,6 +3,7 @@ import type { BarBatch, LateTrade } from '../../core/bar.ts';
 import type { Signal } from '../../core/signal.ts';
 import { failureOf } from '../aws-failure.ts';
 import { type Backoff, type Wait, waitAfterAttempt } from '../backoff.ts';
+import { type CallLimits, callsOf } from '../calls.ts';
 import { inParallel } from '../in-parallel.ts';
 import { type History, HistoryError } from './history.ts';
 
@@ -19,7 +20,7 @@ export type FirehoseHistoryOptions = {
  * A call takes 4 MiB in at most 500 records of at most 1,000 KiB before base64; a record is billed in steps of 5 KB, so that many rows share one.
  * @see https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
  */
-const callMax = { records: 500, bytes: 4 * 1024 * 1024 };
+const limits: CallLimits<Buffer> = { itemsMax: 500, bytesMax: 4 * 1024 * 1024, bytesOf: (record) => record.length };
 const recordBytesMax = 100 * 1024;
 const parallelMax = 4;
 const attemptsMax = 8;
@@ -54,7 +55,7 @@ export class FirehoseHistory implements Pick<History, 'writeBars' | 'writeSignal
   }
 
   async #write(stream: string, rows: Iterable<object>): Promise<void> {
-    await inParallel(callsOf(recordsOf(rows)), parallelMax, (call) => this.#put(stream, call));
+    await inParallel(callsOf(recordsOf(rows), limits), parallelMax, (call) => this.#put(stream, call));
   }
 
   /** One call, and again with the records that were not taken. */
@@ -106,22 +107,6 @@ function recordsOf(rows: Iterable<object>): Buffer[] {
   }
   if (lines !== '') records.push(Buffer.from(lines));
   return records;
-}
-
-function callsOf(records: readonly Buffer[]): Buffer[][] {
-  const calls: Buffer[][] = [];
-  let bytes = 0;
-  for (const record of records) {
-    const last = calls.at(-1);
-    if (last === undefined || last.length === callMax.records || bytes + record.length > callMax.bytes) {
-      calls.push([record]);
-      bytes = record.length;
-    } else {
-      last.push(record);
-      bytes += record.length;
-    }
-  }
-  return calls;
 }
 
 function isTaken(response: PutRecordBatchResponseEntry | undefined): boolean {

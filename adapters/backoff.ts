@@ -8,7 +8,7 @@ export type Backoff = {
   readonly baseMs: number;
   readonly maxMs: number;
   /** @default the clock's */
-  readonly wait?: Wait;
+  readonly wait?: Wait | undefined;
 };
 
 /**

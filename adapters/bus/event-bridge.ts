@@ -55,7 +55,7 @@ export class EventBridgeBus implements Bus {
 
   constructor(options: EventBridgeBusOptions) {
     this.#options = options;
-    this.#backoff = options.wait === undefined ? backoff : { ...backoff, wait: options.wait };
+    this.#backoff = { ...backoff, wait: options.wait };
   }
 
   async publish(events: readonly SignalEvent[]): Promise<Unpublished[]> {

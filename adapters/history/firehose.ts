@@ -36,7 +36,7 @@ export class FirehoseHistory implements Pick<History, 'writeBars' | 'writeSignal
 
   constructor(options: FirehoseHistoryOptions) {
     this.#options = options;
-    this.#backoff = options.wait === undefined ? backoff : { ...backoff, wait: options.wait };
+    this.#backoff = { ...backoff, wait: options.wait };
   }
 
   /** @throws HistoryError `history-failed` when some of it was not taken */

@@ -52,7 +52,7 @@ export class TimestreamHistory implements Pick<History, 'writeBars' | 'writeSign
 
   constructor(options: TimestreamHistoryOptions) {
     this.#options = options;
-    this.#backoff = options.wait === undefined ? backoff : { ...backoff, wait: options.wait };
+    this.#backoff = { ...backoff, wait: options.wait };
   }
 
   /** @throws HistoryError `history-failed` when some of it was not taken */

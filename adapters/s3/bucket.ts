@@ -43,7 +43,7 @@ export class S3Bucket {
   constructor({ url, region, credentials, wait }: S3BucketOptions) {
     this.#url = url;
     this.#client = new AwsClient({ ...credentials, region, service: 's3', retries: 0 });
-    this.#backoff = wait === undefined ? backoff : { ...backoff, wait };
+    this.#backoff = { ...backoff, wait };
   }
 
   /**

@@ -93,7 +93,7 @@ export class DynamoDbCheckpoints implements CheckpointStore {
 
   constructor(options: DynamoDbCheckpointsOptions) {
     this.#options = options;
-    this.#backoff = options.wait === undefined ? backoff : { ...backoff, wait: options.wait };
+    this.#backoff = { ...backoff, wait: options.wait };
   }
 
   /** @throws StoreBusy, StoreRefused, CheckpointUnreadable */

@@ -74,7 +74,7 @@ export class KinesisWriter {
   constructor(options: KinesisWriterOptions) {
     this.#options = options;
     this.#waitingBytesMax = options.waitingBytesMax ?? 64 * 1024 * 1024;
-    this.#backoff = options.wait === undefined ? backoff : { ...backoff, wait: options.wait };
+    this.#backoff = { ...backoff, wait: options.wait };
   }
 
   /**

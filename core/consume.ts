@@ -27,9 +27,10 @@ export type RejectedPart = { readonly index: number; readonly reason: Quarantine
 /**
  * Folds records of one bucket, in log order, into its state, and returns what comes out.
  *
- * A record at or before the state's position changes nothing, so a repeated or re-sliced delivery gives nothing twice; one that came through a
- * second shard is there set aside, each time that it is delivered. The result is a function of the state and the records alone; however the log is cut into calls, the same bars, signals and late trades come out in the same
- * order. Always: trades = trades in bars + late + duplicates, for each interval.
+ * A record at or before the state's position changes nothing, so a repeated or re-sliced delivery gives nothing twice; one that came there
+ * through a second shard is set aside, each time that it is delivered. The result is a function of the state and the records alone: however
+ * the log is cut into calls, the same bars, signals and late trades come out in the same order. Always: trades = trades in bars + late +
+ * duplicates, for each interval.
  */
 export function advance(state: BucketState, records: Iterable<TapeRecord>, outcome: Outcome = emptyOutcome()): Outcome {
   state.outcome = outcome;

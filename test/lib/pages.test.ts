@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defineTapeline, webhook } from '../../core/config.ts';
-import { pageNamed, tableOf } from '../docs/pages.ts';
+import { allPages, pageNamed, tableOf } from '../docs/pages.ts';
 import * as constructs from '../../lib/index.ts';
 import { root } from '../house/project.ts';
 import { removeFolders, type Synthesised, synthesisePipeline } from './synth.ts';
@@ -10,7 +10,7 @@ import { removeFolders, type Synthesised, synthesisePipeline } from './synth.ts'
 /** One of each history: what a page lists is in one of them at least. */
 let stacks: readonly Synthesised[];
 beforeAll(() => {
-  const config = defineTapeline({ deliver: [webhook({ url: 'https://example.com/hooks' })] });
+  const config = defineTapeline({ calendar: 'us-equities', deliver: [webhook({ url: 'https://example.com/hooks' })] });
   stacks = (['parquet', 'timestream'] as const).map((history) => synthesisePipeline({ config, history }, { checks: false }));
 });
 afterAll(removeFolders);
@@ -32,6 +32,26 @@ describe('docs/deploy.md', () => {
 
   it('has every construct of the package', () => {
     expect(firstOf('docs/deploy.md', 'construct').sort()).toEqual(Object.keys(constructs).sort());
+  });
+});
+
+describe('commands that ask a stack', () => {
+  const named = (pattern: RegExp) => new Set(allPages.flatMap(({ text }) => [...text.matchAll(pattern)].map(([, name = '']) => name)));
+  const groupsOf = ({ template }: Synthesised) => Object.keys(template.findResources('AWS::Logs::LogGroup'));
+
+  it.each([...named(/\$\(logs (\w+)\)/g), ...named(/for part in (.+);/g)].flatMap((names) => names.split(' ')))(
+    'look into one log group, of %s',
+    (name) => {
+      const counts = stacks.map((stack) => groupsOf(stack).filter((id) => id.startsWith(name)).length);
+      expect(Math.max(...counts)).toBe(1);
+    },
+  );
+
+  it('name outputs that there are', () => {
+    const outputs = new Set(stacks.flatMap(({ template }) => Object.keys(template.findOutputs('*'))));
+    const asked = named(/\$\(output (\w+)\)/g);
+    expect(asked.size).toBeGreaterThan(5);
+    expect([...asked].filter((name) => !outputs.has(name))).toEqual([]);
   });
 });
 

@@ -30,6 +30,8 @@ type StreamRecord = TableStreamEvent['Records'][number];
 type OutboxRecord = {
   readonly partition: string;
   readonly sort: string;
+  /** Of all parts of a commit the same. */
+  readonly expiresAtSec: string;
   readonly sequenceNumber: string;
   readonly json: string;
 };
@@ -82,18 +84,24 @@ export function makePublisher({
 function outboxRecordOf({ eventName, dynamodb }: StreamRecord): OutboxRecord | undefined {
   const { Keys, NewImage, SequenceNumber = '' } = dynamodb ?? {};
   const partition = Keys?.['pk']?.S ?? '';
-  if (eventName !== 'INSERT' || !partition.startsWith('outbox#')) return undefined;
+  // After a restore to an older state, versions are committed once more: their items replace those that are still there.
+  const isWritten = eventName === 'INSERT' || eventName === 'MODIFY';
+  if (!isWritten || !partition.startsWith('outbox#')) return undefined;
   if (NewImage === undefined) {
     throw new TapelineError("the table's stream must carry new images (StreamViewType NEW_IMAGE), received none", {
       code: 'stream-without-images',
     });
   }
-  return { partition, sort: Keys?.['sk']?.S ?? '', sequenceNumber: SequenceNumber, json: NewImage['signals']?.S ?? '' };
+  const [sort = '', expiresAtSec = '', json = ''] = [Keys?.['sk']?.S, NewImage['expiresAtSec']?.N, NewImage['signals']?.S];
+  return { partition, sort, expiresAtSec, sequenceNumber: SequenceNumber, json };
 }
 
-/** By commit, in the stream's order. The items of one transaction may come in any order; their keys have the one they were raised in. */
+/**
+ * By commit, in the stream's order. The items of one transaction may come in any order; their keys have the one they were raised in. Two commits
+ * of one version, before and after a restore, differ in the time at which they were made.
+ */
 function commitsOf(records: readonly OutboxRecord[]): OutboxRecord[][] {
-  const commits = Map.groupBy(records, ({ partition, sort }) => `${partition}/${sort.split('#', 1)[0]}`);
+  const commits = Map.groupBy(records, ({ partition, sort, expiresAtSec }) => `${partition}/${sort.split('#', 1)[0]}/${expiresAtSec}`);
   return [...commits.values()].map((parts) => parts.sort((a, b) => (a.sort < b.sort ? -1 : 1)));
 }
 

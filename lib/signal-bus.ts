@@ -137,7 +137,8 @@ export class SignalBus extends Construct {
         reportBatchItemFailures: true,
         filters: [
           FilterCriteria.filter({
-            eventName: FilterRule.isEqual('INSERT'),
+            // An item is replaced when a version is committed once more, after a restore.
+            eventName: FilterRule.or('INSERT', 'MODIFY'),
             dynamodb: { Keys: { pk: { S: FilterRule.beginsWith(`outbox#${generation}#`) } } },
           }),
         ],

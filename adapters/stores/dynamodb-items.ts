@@ -109,13 +109,18 @@ export function checkpointOf(bucket: number, items: readonly Item[]): Checkpoint
 
 export type StoredOutboxItem = OutboxItem & { readonly expiresAtSec: number };
 
-/** The outbox items of one partition's parts, in order of version. A version that lacks parts is being removed, and left out. */
+/**
+ * The outbox items of one partition's parts, in order of version. A version that lacks parts is being removed, and left out. One that was
+ * committed once more, after a restore, may have parts behind its own that are left from before, when they were more.
+ */
 export function outboxItemsOf(bucket: number, items: readonly Item[]): StoredOutboxItem[] {
   const parts = Map.groupBy(items, (item) => readNumber(item, 'version'));
   return [...parts].flatMap(([version, ofVersion]) => {
     const [first] = ofVersion as [Item, ...Item[]];
-    if (ofVersion.length < readNumber(first, 'partCount')) return [];
-    const signals = ofVersion.flatMap((item) => JSON.parse(readText(item, 'signals')) as LinkedSignal[]);
+    const partCount = readNumber(first, 'partCount');
+    const own = ofVersion.filter((item) => readNumber(item, 'partCount') === partCount);
+    if (own.length < partCount) return [];
+    const signals = own.flatMap((item) => JSON.parse(readText(item, 'signals')) as LinkedSignal[]);
     return [{ bucket, version, signals, expiresAtSec: readNumber(first, 'expiresAtSec') }];
   });
 }

@@ -1,3 +1,4 @@
+import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import {
   type _Record,
   DescribeStreamCommand,
@@ -6,7 +7,7 @@ import {
   GetShardIteratorCommand,
 } from '@aws-sdk/client-dynamodb-streams';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { EventBridgeBus } from '../../adapters/bus/event-bridge.ts';
 import type { SignalEvent } from '../../adapters/bus/signal-event.ts';
 import { DynamoDbCheckpoints } from '../../adapters/stores/dynamodb.ts';
@@ -15,6 +16,7 @@ import { makeConsumer } from '../../lambdas/consume-kinesis.ts';
 import type { TableStreamEvent } from '../../lambdas/events/table-stream.ts';
 import { makePublisher } from '../../lambdas/publish.ts';
 import { FakeEventBridge } from '../adapters/bus/fake-event-bridge.ts';
+import { signalOf } from '../adapters/bus/signals.ts';
 import { foldWhole } from '../core/support/facts.ts';
 import { markets, policies, tapeOf } from '../core/support/market.ts';
 import { MemoryHistory } from '../core/support/memory-history.ts';
@@ -89,6 +91,34 @@ describe.skipIf(local.kind === 'missing')('from the tape to the bus', () => {
       { numRuns: 25, seed: 1 },
     );
     expect(signals).toBeGreaterThan(20);
+  });
+
+  it('publishes what is folded again after a restore, though the old versions are still in the outbox, with more parts or fewer', async () => {
+    const tableName = 'tapeline-restored';
+    const streamArn = await makeTable(client, tableName);
+    const store = () => new DynamoDbCheckpoints({ client, tableName, generation: '1', bucketCount });
+    const commit = (expectedVersion: number, signals: readonly LinkedSignal[]) =>
+      store().commit([{ bucket: 0, expectedVersion, sequenceNumber: signals[0]?.signalId ?? '', state: Uint8Array.of(1), signals }]);
+    const one = (window: number) => [signalOf('A', window)];
+    const parts = (window: number) => ['A', 'B', 'C'].map((symbol) => signalOf(symbol, window, { reasons: ['long '.repeat(30_000)] }));
+    const head = { pk: { S: 'bucket#1#0' }, sk: { S: 'state' } };
+    vi.useFakeTimers({ toFake: ['Date'] });
+    try {
+      await commit(0, one(0));
+      const { Item } = await client.send(new GetItemCommand({ TableName: tableName, Key: head }));
+      const before = [one(1), parts(2), one(3)];
+      for (const [i, signals] of before.entries()) await commit(1 + i, signals);
+      vi.setSystemTime(Date.now() + 60_000);
+      await client.send(new PutItemCommand({ TableName: tableName, Item }));
+      const after = [parts(11), one(12), one(13), one(14)];
+      for (const [i, signals] of after.entries()) await commit(1 + i, signals);
+      fake.reset();
+      await publishStream(streamArn);
+      expect(lanesOf(firstsOf(fake.taken))).toEqual(lanesOf([one(0), ...before, ...after].flat()));
+      expect((await store().readOutbox(9)).map(({ signals }) => signals)).toEqual([one(0), ...after]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   /** As Lambda reads a table's stream, a few records at a time. */

@@ -154,11 +154,19 @@ describe('what publishes the outbox', () => {
     expect(fake.taken).toHaveLength(3 * 90 - 2);
   });
 
-  it('passes over everything in the stream that is no new outbox item', async () => {
+  it('publishes what is committed once more under old versions, after a restore, behind what was there before', async () => {
+    reset();
+    const record = (version: number, window: number, expiresAtSec: number) =>
+      outboxRecord({ version, expiresAtSec, signals: [signalOf('A', window)] });
+    const Records: StreamRecord[] = [record(1, 0, 100), record(2, 1, 101), { ...record(1, 2, 160), eventName: 'MODIFY' }];
+    expect(await publish({ Records })).toEqual({ batchItemFailures: [] });
+    expect(fake.taken.map(({ data }) => data)).toEqual([0, 1, 2].map((window) => signalOf('A', window)));
+  });
+
+  it('passes over everything in the stream that is no outbox item that was written', async () => {
     reset();
     const record = outboxRecord({ version: 1, signals: [signalOf('A', 0)] });
     const Records: StreamRecord[] = [
-      { ...record, eventName: 'MODIFY' },
       { eventName: 'REMOVE', dynamodb: { Keys: record.dynamodb?.Keys ?? {}, SequenceNumber: '2' } },
       { eventName: 'INSERT', dynamodb: { Keys: { pk: { S: 'bucket#1#0' }, sk: { S: 'state' } }, SequenceNumber: '3' } },
       {},
@@ -199,15 +207,19 @@ describe('what publishes the outbox', () => {
   });
 });
 
-type OutboxPart = { readonly bucket?: number; readonly version: number; readonly part?: number; readonly signals: readonly Signal[] };
+type OutboxPart = {
+  readonly bucket?: number;
+  readonly version: number;
+  readonly part?: number;
+  readonly expiresAtSec?: number;
+  readonly signals: readonly Signal[];
+};
 
 let sequence = 100;
 
-function outboxRecord({ bucket = 0, version, part = 0, signals }: OutboxPart): StreamRecord {
+function outboxRecord({ bucket = 0, version, part = 0, expiresAtSec = 0, signals }: OutboxPart): StreamRecord {
   const sk = `${String(version).padStart(16, '0')}${part === 0 ? '' : `#${String(part).padStart(4, '0')}`}`;
   const Keys = { pk: { S: `outbox#1#${bucket}` }, sk: { S: sk } };
-  return {
-    eventName: 'INSERT',
-    dynamodb: { Keys, SequenceNumber: String(sequence++), NewImage: { ...Keys, signals: { S: JSON.stringify(signals) } } },
-  };
+  const NewImage = { ...Keys, expiresAtSec: { N: String(expiresAtSec) }, signals: { S: JSON.stringify(signals) } };
+  return { eventName: 'INSERT', dynamodb: { Keys, SequenceNumber: String(sequence++), NewImage } };
 }

@@ -306,7 +306,7 @@ describe('the functions', () => {
     });
     const [filter] = mapping.Properties.FilterCriteria.Filters;
     expect(JSON.parse(filter.Pattern)).toEqual({
-      eventName: ['INSERT'],
+      eventName: ['INSERT', 'MODIFY'],
       dynamodb: { Keys: { pk: { S: [{ prefix: 'outbox#1#' }] } } },
     });
   });

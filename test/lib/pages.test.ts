@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Duration } from 'aws-cdk-lib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defineTapeline, webhook } from '../../core/config.ts';
 import { allPages, pageNamed, tableOf } from '../docs/pages.ts';
@@ -55,6 +56,24 @@ describe('commands that ask a stack', () => {
   });
 });
 
+describe('docs/runbooks/iterator-age.md', () => {
+  it('makes the retention longer wherever the app has it, and to what the app would make of it', () => {
+    const { text } = pageNamed('docs/runbooks/iterator-age.md');
+    const [, hours = '', ageSec = '', days = ''] =
+      /--retention-period-hours (\d+).*--maximum-record-age-in-seconds (\d+).*NoncurrentDays = (\d+)/s.exec(text) ?? [];
+    const props = { history: 'timestream', tapeRetention: Duration.hours(Number(hours)) } as const;
+    const { template, resources } = synthesisePipeline(props, { checks: false });
+    const [tape = ''] = Object.keys(template.findResources('AWS::Kinesis::Stream'));
+    const ages = resources
+      .filter(({ Type, Properties }) => Type === 'AWS::Lambda::EventSourceMapping' && Properties.EventSourceArn['Fn::GetAtt']?.[0] === tape)
+      .map(({ Properties }) => Properties.MaximumRecordAgeInSeconds);
+    expect(ages).toEqual([Number(ageSec), Number(ageSec)]);
+    const rules = resources.flatMap(({ Properties }) => Properties?.LifecycleConfiguration?.Rules ?? []);
+    const noncurrent = rules.flatMap(({ NoncurrentVersionExpiration: expiration }) => expiration?.NoncurrentDays ?? []);
+    expect(noncurrent).toEqual([Number(days)]);
+  });
+});
+
 describe('docs/operate.md', () => {
   it('has every alarm', () => {
     const alarms = stacks.flatMap(({ template }) =>
@@ -67,7 +86,7 @@ describe('docs/operate.md', () => {
   it('names what stays when the stack goes, and nothing else', () => {
     const kept = stacks
       .flatMap(({ resources }) => resources)
-      .filter(({ DeletionPolicy }) => DeletionPolicy === 'Retain')
+      .filter(({ DeletionPolicy }) => DeletionPolicy === 'RetainExceptOnCreate')
       .map(({ Type }) => Type);
     const listed = tableOf(pageNamed('docs/operate.md'), 'stays', 'type').flatMap(([, types = '']) => types.match(/AWS::\w+::\w+/g) ?? []);
     expect(listed.sort()).toEqual([...new Set(kept)].sort());

@@ -126,6 +126,8 @@ export class BarTable {
   nextEndMs = Number.POSITIVE_INFINITY;
   /** When the oldest closed window goes; +Infinity for none. */
   nextRemovalMs = Number.POSITIVE_INFINITY;
+  /** Windows that end by then are closed, also where the watermark has not come so far: the input was over. */
+  closedThroughMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: BarTableOptions) {
     this.windowSizeMs = options.windowSizeMs;
@@ -159,9 +161,10 @@ export class BarTable {
     }
     this.tradeCount++;
     this.#update(row, eventTimeMs, price, size, touches);
-    // A trade that is not behind the watermark is in a window that is open.
-    if (eventTimeMs < watermarkMs && watermarkMs >= (this.#rows[row] as number) + this.windowSizeMs) {
-      if (this.#carries) this.#beginCarrying(watermarkMs);
+    const closedMs = Math.max(watermarkMs, this.closedThroughMs);
+    // A trade that is not behind that is in a window that is open.
+    if (eventTimeMs < closedMs && closedMs >= (this.#rows[row] as number) + this.windowSizeMs) {
+      if (this.#carries) this.#beginCarrying(closedMs);
       this.#giveOut(row, sink);
     }
     return true;
@@ -406,10 +409,10 @@ export class BarTable {
     }
     if (older >= 0 && this.#rows[older] === startMs) return older;
     if (watermarkMs >= saturatingAdd(startMs + this.windowSizeMs, this.#allowedLatenessMs)) return -1;
-    return this.#makeRow(symbol, startMs, older, newer, watermarkMs);
+    return this.#makeRow(symbol, startMs, older, newer, Math.max(watermarkMs, this.closedThroughMs));
   }
 
-  #makeRow(symbol: number, startMs: number, older: number, newer: number, watermarkMs: number): number {
+  #makeRow(symbol: number, startMs: number, older: number, newer: number, closedMs: number): number {
     const row = this.#freeRows.pop() ?? this.#appendRow();
     const rows = this.#rows;
     rows[row] = startMs;
@@ -421,14 +424,14 @@ export class BarTable {
     rows[row + slot.closeTimeMs] = Number.NEGATIVE_INFINITY;
     for (let i = row + slot.volume; i < row + slot.rev; i++) rows[i] = 0;
     // A window that has been closed with a carried bar was given out once already.
-    rows[row + slot.rev] = this.#wasCarried(symbol, startMs, watermarkMs) ? 1 : 0;
+    rows[row + slot.rev] = this.#wasCarried(symbol, startMs, closedMs) ? 1 : 0;
     rows[row + slot.symbol] = symbol;
     rows[row + slot.older] = older;
     rows[row + slot.newer] = newer;
     if (older >= 0) rows[older + slot.newer] = row;
     if (newer >= 0) rows[newer + slot.older] = row;
     else this.#newest[symbol] = row;
-    this.#groupOf(startMs, watermarkMs).rows.push(row);
+    this.#groupOf(startMs, closedMs).rows.push(row);
     return row;
   }
 
@@ -452,23 +455,23 @@ export class BarTable {
   }
 
   /** The group of a start, made in its place when there is none. */
-  #groupOf(startMs: number, watermarkMs: number): Group {
+  #groupOf(startMs: number, closedMs: number): Group {
     let place = this.#groups.length;
     while (place > 0 && (this.#groups[place - 1] as Group).startMs > startMs) place--;
     const found = this.#groups[place - 1];
     if (found !== undefined && found.startMs === startMs) return found;
     const group: Group = { startMs, rows: [] };
     this.#groups.splice(place, 0, group);
-    if (watermarkMs >= startMs + this.windowSizeMs) this.#closedGroups++;
+    if (closedMs >= startMs + this.windowSizeMs) this.#closedGroups++;
     if (this.#closedGroups > 0) this.nextRemovalMs = this.#removalOf(this.#groups[0] as Group);
     this.#setNextEnd();
     return group;
   }
 
   /** A symbol whose first bar comes after the close of its window is carried from there on, like one whose bar came on time. */
-  #beginCarrying(watermarkMs: number): void {
+  #beginCarrying(closedMs: number): void {
     if (this.#nextBoundaryMs !== Number.POSITIVE_INFINITY) return;
-    this.#nextBoundaryMs = floorToWindow(watermarkMs, this.windowSizeMs, this.offsetMs) + this.windowSizeMs;
+    this.#nextBoundaryMs = floorToWindow(closedMs, this.windowSizeMs, this.offsetMs) + this.windowSizeMs;
     this.#setNextEnd();
   }
 
@@ -489,9 +492,9 @@ export class BarTable {
   }
 
   /** Whether a closed window was given out with a carried close before its first trade came. */
-  #wasCarried(symbol: number, startMs: number, watermarkMs: number): boolean {
+  #wasCarried(symbol: number, startMs: number, closedMs: number): boolean {
     const at = symbol * carriedStride;
-    if (!this.#carries || watermarkMs < startMs + this.windowSizeMs || Number.isNaN(this.#carried[at + carriedSlot.close])) return false;
+    if (!this.#carries || closedMs < startMs + this.windowSizeMs || Number.isNaN(this.#carried[at + carriedSlot.close])) return false;
     const [, fromMs, untilMs, gapFromMs, gapToMs] = this.#carried.subarray(at, at + carriedStride) as unknown as [
       number,
       number,
@@ -527,6 +530,7 @@ export class BarTable {
       this.revisionCount,
       this.tradeCount,
       this.lateCount,
+      this.closedThroughMs,
     ]);
     let at = headSlots;
     for (const group of this.#groups) {
@@ -562,6 +566,7 @@ export class BarTable {
     this.revisionCount = head(5);
     this.tradeCount = head(6);
     this.lateCount = head(7);
+    this.closedThroughMs = head(8);
     this.nextRemovalMs = this.#closedGroups > 0 ? this.#removalOf(this.#groups[0] as Group) : Number.POSITIVE_INFINITY;
     this.#setNextEnd();
   }
@@ -583,6 +588,6 @@ function emptyCarried(symbolCount: number): Float64Array {
   return carried;
 }
 
-const headSlots = 8;
+const headSlots = 9;
 /** The links are made anew. */
 const savedSlots = slot.symbol + 1;

@@ -260,20 +260,24 @@ function numberOf(state: BucketState, symbol: string): number {
   return bucketOf(symbol, state.pipeline.bucketCount) === state.bucket ? state.addSymbol(symbol) : -1;
 }
 
-/** The input is over: closes every window up to the one that holds this time. Returns the watermark that says so. */
+/**
+ * The input is over: each interval closes its windows up to the one that holds this time. Returns the watermark that says so, the end of the
+ * first of these: the next input may go on inside the longer ones.
+ */
 function closeAll(state: BucketState, eventTimeMs: number): number {
-  let endMs = Number.NEGATIVE_INFINITY;
-  for (const table of state.tables) endMs = Math.max(endMs, table.endOf(eventTimeMs));
-  advanceWatermark(state, endMs);
-  return endMs;
+  const endsMs = state.tables.map((table) => {
+    table.closedThroughMs = Math.max(table.closedThroughMs, table.endOf(eventTimeMs));
+    return table.endOf(eventTimeMs);
+  });
+  const watermarkMs = Math.max(state.watermarkMs, Math.min(...endsMs));
+  advanceWatermark(state, watermarkMs);
+  return watermarkMs;
 }
 
 /** Closes windows in order of their end, the longer first where ends are equal, so that a strategy on the shorter one can see the longer. */
 function advanceWatermark(state: BucketState, watermarkMs: number): void {
   state.isClosing = true;
-  for (;;) {
-    const table = nextToClose(state.tables);
-    if (table.nextEndMs > watermarkMs) break;
+  for (let table = nextToClose(state.tables, watermarkMs); table !== undefined; table = nextToClose(state.tables, watermarkMs)) {
     table.closeNext(state.sink);
   }
   state.isClosing = false;
@@ -281,17 +285,22 @@ function advanceWatermark(state: BucketState, watermarkMs: number): void {
   state.setNextAction();
 }
 
-function nextToClose(tables: readonly BarTable[]): BarTable {
-  let next = tables[0] as BarTable;
+function nextToClose(tables: readonly BarTable[], watermarkMs: number): BarTable | undefined {
+  let next: BarTable | undefined;
   for (const table of tables) {
-    if (table.nextEndMs < next.nextEndMs || (table.nextEndMs === next.nextEndMs && table.windowSizeMs > next.windowSizeMs)) next = table;
+    if (table.nextEndMs > Math.max(watermarkMs, table.closedThroughMs)) continue;
+    const isSooner = next === undefined || table.nextEndMs < next.nextEndMs;
+    if (isSooner || (table.nextEndMs === next?.nextEndMs && table.windowSizeMs > next.windowSizeMs)) next = table;
   }
   return next;
 }
 
 const keys = new Float64Array(2);
 
-/** An id is remembered until the last window that could count its trade twice is gone. */
+/**
+ * Whether a trade of the symbol with this id has been in the same window, of several intervals in the one that ends last. So the verdict does
+ * not depend on when the bucket was told the time; an id is forgotten when no trade can come into that window any more.
+ */
 function isRepeat(
   { tables, pipeline, tradeIds }: BucketState,
   { tradeIdNumber, tradeIdText }: Frame,

@@ -1,6 +1,6 @@
 /**
- * The trade ids of the windows that are still there, so that a repeat is seen for as long as it could be counted twice.
- * Each id is two float64 keys: a whole number and 0, or 106 bits of hash of any other text (of 10^9 different texts two share them with
+ * The trade ids of the windows that are still there, so that a repeat is seen for as long as it could be counted twice. The same id in
+ * another window is another one: feeds begin anew each day, or sooner. Each id is two float64 keys: a whole number and 0, or 106 bits of hash of any other text (of 10^9 different texts two share them with
  * a chance below 10^-13). Entries are dense and in order of arrival; a table of indexes finds them; expired ones go when it grows.
  */
 const slots = 4; // symbol, key, second key, expires at watermark
@@ -11,22 +11,18 @@ export class IdSet {
   /** Pairs of the entry number + 1 (0 for a free place) and the entry's hash, which spares a look at it; a power of two, at most half full. */
   #places = new Int32Array(1024);
 
-  /** False if the symbol has this id already and it has not expired. The caller drops the trade. */
+  /** False if the symbol has this id already, with the same end of its window. The caller drops the trade. What has expired may go. */
   add(symbol: number, key: number, secondKey: number, expiresMs: number, watermarkMs: number): boolean {
     if (this.#count * 4 >= this.#places.length) this.#rebuild(watermarkMs);
     const places = this.#places;
     const entries = this.#entries;
     const mask = places.length - 2;
-    const hash = hashOf(symbol, key, secondKey);
+    const hash = hashOf(symbol, key, secondKey, expiresMs);
     let place = hash & mask;
     for (; places[place] !== 0; place = (place + 2) & mask) {
       if (places[place + 1] !== hash) continue;
       const at = ((places[place] as number) - 1) * slots;
-      if (entries[at + 1] === key && entries[at] === symbol && entries[at + 2] === secondKey) {
-        if ((entries[at + 3] as number) > watermarkMs) return false;
-        entries[at + 3] = expiresMs;
-        return true;
-      }
+      if (entries[at + 1] === key && entries[at] === symbol && entries[at + 2] === secondKey && entries[at + 3] === expiresMs) return false;
     }
     places[place] = this.#append(symbol, key, secondKey, expiresMs);
     places[place + 1] = hash;
@@ -98,7 +94,7 @@ export class IdSet {
     const entries = this.#entries;
     for (let entry = 0; entry < this.#count; entry++) {
       const at = entry * slots;
-      const hash = hashOf(entries[at] as number, entries[at + 1] as number, entries[at + 2] as number);
+      const hash = hashOf(entries[at] as number, entries[at + 1] as number, entries[at + 2] as number, entries[at + 3] as number);
       let place = hash & mask;
       while (places[place] !== 0) place = (place + 2) & mask;
       places[place] = entry + 1;
@@ -129,10 +125,14 @@ export function textKeys(text: string, keys: Float64Array): void {
   keys[1] = -1 - ((mixed(c ^ (b << 5)) >>> 0) * 0x200000 + (mixed(d) & 0x1fffff));
 }
 
-function hashOf(symbol: number, key: number, secondKey: number): number {
+function hashOf(symbol: number, key: number, secondKey: number, expiresMs: number): number {
   const high = Math.floor(key / 0x100000000) | 0;
   return mixed(
-    Math.imul(symbol, 0x9e3779b1) ^ Math.imul(key | 0, 0x85ebca6b) ^ Math.imul(high, 0xc2b2ae35) ^ Math.imul(secondKey | 0, 0x27d4eb2f),
+    Math.imul(symbol, 0x9e3779b1) ^
+      Math.imul(key | 0, 0x85ebca6b) ^
+      Math.imul(high, 0xc2b2ae35) ^
+      Math.imul(secondKey | 0, 0x27d4eb2f) ^
+      Math.imul(expiresMs | 0, 0x165667b1),
   );
 }
 

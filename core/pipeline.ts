@@ -48,4 +48,4 @@ function fingerprintOf(options: PipelineOptions, strategies: CompiledStrategies)
 }
 
 /** Raised when the layout of the state changes. */
-export const stateVersion = 1;
+export const stateVersion = 2;

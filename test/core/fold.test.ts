@@ -9,21 +9,30 @@ import { pipelineWith, plainOptions } from './support/pipelines.ts';
 import { referenceFold } from './support/reference.ts';
 
 const flushes = fc.array(fc.nat(140), { maxLength: 6 });
+const ends = fc.array(fc.integer({ min: 1, max: 140 }), { maxLength: 2 });
 const frameSizes = fc.constantFrom(1, 2, 7, 4096);
 
 describe('the fold', () => {
   it('gives what the rules say, trade by trade, for any number of buckets and any frames', () => {
     fc.assert(
-      fc.property(markets, policies, fc.constantFrom(1, 4, 16), frameSizes, flushes, (trades, policy, bucketCount, entriesMax, cuts) => {
-        const options = { ...plainOptions, ...policy, bucketCount };
-        const reference = referenceFold(trades, options, arrivalTimeMs);
-        const facts = foldWhole(pipelineWith(options), tapeOf(trades, { ...options, entriesMax, flushes: cuts }));
-        expectSameBars(facts.bars, sortedLines(reference.bars));
-        expect(withoutPosition(facts.late)).toEqual(sortedLines(reference.late));
-        expect(sumOf(facts, 'duplicates')).toBe(reference.duplicates);
-        expect(sumOf(facts, 'trades')).toBe(reference.accepted);
-        expect(facts.quarantined.filter((line) => line.includes('event-time-too-far-ahead'))).toHaveLength(reference.tooFarAhead);
-      }),
+      fc.property(
+        markets,
+        policies,
+        fc.constantFrom(1, 4, 16),
+        frameSizes,
+        flushes,
+        ends,
+        (trades, policy, bucketCount, entriesMax, cuts, inputs) => {
+          const options = { ...plainOptions, ...policy, bucketCount };
+          const reference = referenceFold(trades, options, arrivalTimeMs, inputs);
+          const facts = foldWhole(pipelineWith(options), tapeOf(trades, { ...options, entriesMax, flushes: cuts, ends: inputs }));
+          expectSameBars(facts.bars, sortedLines(reference.bars));
+          expect(withoutPosition(facts.late)).toEqual(sortedLines(reference.late));
+          expect(sumOf(facts, 'duplicates')).toBe(reference.duplicates);
+          expect(sumOf(facts, 'trades')).toBe(reference.accepted);
+          expect(facts.quarantined.filter((line) => line.includes('event-time-too-far-ahead'))).toHaveLength(reference.tooFarAhead);
+        },
+      ),
       { numRuns: 600 },
     );
   });
@@ -44,7 +53,7 @@ describe('the fold', () => {
 
   it('gives the same bars, signals, late trades and counts for any number of buckets and any frames', () => {
     fc.assert(
-      fc.property(markets, policies, frameSizes, flushes, (trades, policy, entriesMax, cuts) => {
+      fc.property(markets, policies, frameSizes, flushes, ends, (trades, policy, entriesMax, cuts, inputs) => {
         const [one, ...others] = [1, 4, 16].map((bucketCount) =>
           foldWhole(
             pipelineWith({ ...policy, bucketCount }),
@@ -53,6 +62,7 @@ describe('the fold', () => {
               bucketCount,
               entriesMax: bucketCount === 1 ? 4096 : entriesMax,
               flushes: bucketCount === 1 ? [] : cuts,
+              ends: inputs,
             }),
           ),
         );
@@ -72,6 +82,40 @@ describe('the fold', () => {
       }),
       { numRuns: 150 },
     );
+  });
+
+  it('closes a longer window at the end of an input, and goes on in it and in shorter ones with the next', () => {
+    const trade = (afterMs: number) => ({ symbol: 'IBM', eventTimeMs: startMs + afterMs, price: 1, size: 1 });
+    const tape = tapeOf([trade(0), trade(1_500), trade(2_500), trade(7_000)], { bucketCount: 1, ends: [2] });
+    const { bars, late, emitted } = foldWhole(pipelineWith({ windowSizesMs: [1_000, 5_000] }), tape);
+    expect(late).toEqual([]);
+    expect(emitted.map((line) => Number(JSON.parse(line).windowEndMs) - startMs)).toEqual([
+      1_000, 2_000, 5_000, 5_000, 3_000, 8_000, 10_000,
+    ]);
+    expect(bars).toHaveLength(6);
+  });
+
+  it('takes a trade id for a repeat in its window alone, whatever the buckets know of the time', () => {
+    const trade = (symbol: string, afterMs: number, tradeId: string) => ({
+      symbol,
+      eventTimeMs: startMs + afterMs,
+      price: 1,
+      size: 1,
+      tradeId,
+    });
+    const trades = [
+      trade('A', 0, '7'),
+      trade('B', 123_000, '1'),
+      trade('A', 121_500, '7'),
+      trade('A', 121_500, '7'),
+      trade('C', 123_100, '2'),
+    ];
+    for (const bucketCount of [1, 16]) {
+      const policy = { bucketCount, outOfOrdernessMs: 2_000, allowedLatenessMs: 60_000 };
+      const facts = foldWhole(pipelineWith(policy), tapeOf(trades, policy));
+      expect(facts.bars).toHaveLength(4);
+      expect(sumOf(facts, 'duplicates')).toBe(1);
+    }
   });
 
   it.each([[[1_000]], [[1_000, 5_000]]])(

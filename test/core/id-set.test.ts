@@ -4,29 +4,29 @@ import { IdSet, textKeys } from '../../core/id-set.ts';
 import { randomOf } from './support/stream.ts';
 
 describe('the set of ids', () => {
-  it('knows an id until it expires, through growth and through snapshots', () => {
+  it('knows an id of a window until that expires, through growth and through snapshots', () => {
     const step = fc.record({
       symbol: fc.nat(3),
       key: fc.nat(40),
       secondKey: fc.constantFrom(0, -5),
-      livesFor: fc.integer({ min: 1, max: 30 }),
+      windowsAhead: fc.nat(3),
       passes: fc.nat(3),
       isSaved: fc.boolean(),
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 400 }), (steps) => {
         let set = new IdSet();
-        const expires = new Map<string, number>();
+        const known = new Map<string, number>();
         let watermarkMs = 0;
-        for (const { symbol, key, secondKey, livesFor, passes, isSaved } of steps) {
+        for (const { symbol, key, secondKey, windowsAhead, passes, isSaved } of steps) {
           watermarkMs += passes;
           if (isSaved) set = IdSet.restore(set.snapshot(watermarkMs));
-          const id = `${symbol} ${key} ${secondKey}`;
-          const isNew = !((expires.get(id) ?? 0) > watermarkMs);
-          if (isNew) expires.set(id, watermarkMs + livesFor);
-          expect(set.add(symbol, key, secondKey, watermarkMs + livesFor, watermarkMs)).toBe(isNew);
+          const expiresMs = (Math.floor(watermarkMs / 10) + 1 + windowsAhead) * 10;
+          const id = `${symbol} ${key} ${secondKey} ${expiresMs}`;
+          expect(set.add(symbol, key, secondKey, expiresMs, watermarkMs)).toBe(!known.has(id));
+          known.set(id, expiresMs);
         }
-        const alive = [...expires.values()].filter((expiresMs) => expiresMs > watermarkMs).length;
+        const alive = [...known.values()].filter((expiresMs) => expiresMs > watermarkMs).length;
         expect(set.snapshot(watermarkMs)).toHaveLength(alive * 4);
       }),
     );

@@ -31,7 +31,7 @@ export const markets: fc.Arbitrary<Trade[]> = fc
           fc.integer({ min: 1, max: 9 }).map((lots) => lots * 10_000),
           fc.integer({ min: 1, max: 99_999 }),
         ),
-        tradeId: often(fc.constant(''), fc.nat(1e6).map(String), fc.constantFrom('a', 'b', '007', '17', '9007199254740993')),
+        tradeId: fc.oneof(fc.constant(''), fc.nat(1e6).map(String), fc.constantFrom('a', 'b', '007', '17', '9007199254740993')),
         conditions: often(fc.constant<string[]>([]), fc.subarray(['@', 'I', 'T', 'Z', 'M', '4', 'F'])),
         again: often(fc.constant(0), fc.integer({ min: 0, max: 12 })),
         isAhead: often(fc.constant(false), fc.constant(false), fc.boolean()),
@@ -106,6 +106,8 @@ export type TapeOptions = {
   readonly outOfOrdernessMs?: number;
   /** Where the feed gives out what it has read. */
   readonly flushes?: readonly number[];
+  /** Where an input ends and the next one goes on. */
+  readonly ends?: readonly number[];
   /** Spoils a trade of a frame before it is encoded. */
   readonly spoil?: (frame: Frame) => void;
 };
@@ -113,7 +115,7 @@ export type TapeOptions = {
 /** The log that a feed writes of these trades, up to its end. Sequence numbers pass a power of ten. */
 export function tapeOf(
   trades: readonly Trade[],
-  { bucketCount, entriesMax = 16, outOfOrdernessMs = 0, flushes = [], spoil }: TapeOptions,
+  { bucketCount, entriesMax = 16, outOfOrdernessMs = 0, flushes = [], ends = [], spoil }: TapeOptions,
 ): StreamRecord[] {
   const records: StreamRecord[] = [];
   const emit = (frame: Frame) => {
@@ -122,11 +124,14 @@ export function tapeOf(
   };
   const framer = new Framer({ bucketCount, producerId: 'feed', aheadMaxMs, outOfOrdernessMs, entriesMax, emit });
   const batch = new TradeBatch(4);
-  for (const slice of slicesOf(trades, flushes)) {
+  let read = 0;
+  for (const slice of slicesOf(trades, [...flushes, ...ends])) {
     for (const trade of slice) addTrade(batch, trade);
     framer.add(batch, arrivalTimeMs);
     batch.clear();
     framer.flush();
+    read += slice.length;
+    if (ends.includes(read)) framer.end();
   }
   framer.end();
   return records;

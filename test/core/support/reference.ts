@@ -35,15 +35,22 @@ export type ReferenceResult = {
   tooFarAhead: number;
 };
 
+type Interval = { readonly sizeMs: number; readonly windows: Window[] /** Windows that end by then are closed. */; closedMs: number };
 type Window = { symbol: string; startMs: number; endMs: number; trades: Trade[]; bar: ReferenceBar | undefined };
 
 /** A symbol is carried for a day after its last trade. */
 const carryMaxMs = 86_400_000;
 
-export function referenceFold(trades: readonly Trade[], options: PipelineOptions, arrivalTimeMs: number): ReferenceResult {
+/** @param ends before how many of the trades an input ends; always at the last one too */
+export function referenceFold(
+  trades: readonly Trade[],
+  options: PipelineOptions,
+  arrivalTimeMs: number,
+  ends: readonly number[] = [],
+): ReferenceResult {
   const result: ReferenceResult = { bars: [], late: [], duplicates: 0, accepted: 0, tooFarAhead: 0 };
-  const intervals = options.windowSizesMs.map((sizeMs) => ({ sizeMs, windows: [] as Window[] }));
-  const rememberedUntil = new Map<string, number>();
+  const intervals = options.windowSizesMs.map((sizeMs): Interval => ({ sizeMs, windows: [], closedMs: Number.NEGATIVE_INFINITY }));
+  const known = new Set<string>();
   const startOf = (timeMs: number, sizeMs: number) =>
     Math.floor((timeMs - options.windowOffsetMs) / sizeMs) * sizeMs + options.windowOffsetMs;
   let watermarkMs = Number.NEGATIVE_INFINITY;
@@ -56,17 +63,28 @@ export function referenceFold(trades: readonly Trade[], options: PipelineOptions
     windows.push(window);
     return window;
   };
-  const closeThrough = (toMs: number) => {
-    for (const { sizeMs, windows } of intervals) {
-      const firstOpenMs = Math.min(...windows.filter(({ endMs }) => endMs > watermarkMs).map(({ startMs }) => startMs));
-      const fromMs = watermarkMs === Number.NEGATIVE_INFINITY ? firstOpenMs : startOf(watermarkMs, sizeMs);
-      if (fromMs === Number.POSITIVE_INFINITY) continue;
-      for (let startMs = fromMs; startMs + sizeMs <= toMs; startMs += sizeMs) {
-        for (const window of windows.filter((one) => one.startMs === startMs)) window.bar = barOf(window, 0, options);
-        if (options.emptyWindows === 'carry') carryInto(windows, startMs, sizeMs);
-      }
+  const closeThrough = (interval: Interval, toMs: number) => {
+    const { sizeMs, windows, closedMs } = interval;
+    if (toMs <= closedMs) return;
+    interval.closedMs = toMs;
+    const firstOpenMs = Math.min(...windows.filter(({ endMs }) => endMs > closedMs).map(({ startMs }) => startMs));
+    const fromMs = closedMs === Number.NEGATIVE_INFINITY ? firstOpenMs : startOf(closedMs, sizeMs);
+    if (fromMs === Number.POSITIVE_INFINITY) return;
+    for (let startMs = fromMs; startMs + sizeMs <= toMs; startMs += sizeMs) {
+      for (const window of windows.filter((one) => one.startMs === startMs)) window.bar = barOf(window, 0, options);
+      if (options.emptyWindows === 'carry') carryInto(windows, startMs, sizeMs);
     }
-    watermarkMs = toMs;
+  };
+  const advanceWatermark = (toMs: number) => {
+    watermarkMs = Math.max(watermarkMs, toMs);
+    for (const interval of intervals) closeThrough(interval, watermarkMs);
+  };
+  /** Each interval closes the window of the last event; the watermark goes no further than the first of these ends. */
+  const end = () => {
+    if (greatestMs === Number.NEGATIVE_INFINITY) return;
+    const endsMs = intervals.map(({ sizeMs }) => startOf(greatestMs, sizeMs) + sizeMs);
+    for (const [i, interval] of intervals.entries()) closeThrough(interval, endsMs[i] as number);
+    advanceWatermark(Math.min(...endsMs));
   };
   /** A bar of the last close for each symbol that has one and no trade here. */
   const carryInto = (windows: Window[], startMs: number, sizeMs: number) => {
@@ -87,26 +105,27 @@ export function referenceFold(trades: readonly Trade[], options: PipelineOptions
     }
   };
 
-  for (const trade of trades) {
+  for (const [i, trade] of trades.entries()) {
+    if (ends.includes(i)) end();
     const { symbol, eventTimeMs, price, size, tradeId, conditions = [] } = trade;
     if (eventTimeMs > arrivalTimeMs + options.aheadMaxMs) {
       result.tooFarAhead++;
       continue;
     }
     greatestMs = Math.max(greatestMs, eventTimeMs);
-    if (greatestMs - options.outOfOrdernessMs > watermarkMs) closeThrough(greatestMs - options.outOfOrdernessMs);
+    advanceWatermark(greatestMs - options.outOfOrdernessMs);
     if (!allows(conditions, options.conditions, 'volume')) continue;
     result.accepted++;
     const goneMs = Math.max(...intervals.map(({ sizeMs }) => startOf(eventTimeMs, sizeMs) + sizeMs)) + options.allowedLatenessMs;
     if (tradeId !== undefined && goneMs > watermarkMs) {
-      const key = `${symbol} ${tradeId}`;
-      if ((rememberedUntil.get(key) ?? Number.NEGATIVE_INFINITY) > watermarkMs) {
+      const key = `${symbol} ${tradeId} ${goneMs}`;
+      if (known.has(key)) {
         result.duplicates++;
         continue;
       }
-      rememberedUntil.set(key, goneMs);
+      known.add(key);
     }
-    for (const { sizeMs, windows } of intervals) {
+    for (const { sizeMs, windows, closedMs } of intervals) {
       const startMs = startOf(eventTimeMs, sizeMs);
       if (watermarkMs >= startMs + sizeMs + options.allowedLatenessMs) {
         const window = { windowStartMs: startMs, windowEndMs: startMs + sizeMs };
@@ -115,12 +134,10 @@ export function referenceFold(trades: readonly Trade[], options: PipelineOptions
       }
       const window = windowOf(windows, symbol, startMs, sizeMs);
       window.trades.push(trade);
-      if (watermarkMs >= startMs + sizeMs) window.bar = barOf(window, (window.bar?.rev ?? -1) + 1, options);
+      if (closedMs >= startMs + sizeMs) window.bar = barOf(window, (window.bar?.rev ?? -1) + 1, options);
     }
   }
-  if (greatestMs > Number.NEGATIVE_INFINITY) {
-    closeThrough(Math.max(watermarkMs, ...intervals.map(({ sizeMs }) => startOf(greatestMs, sizeMs) + sizeMs)));
-  }
+  end();
   result.bars = intervals.flatMap(({ windows }) => windows.flatMap(({ bar }) => bar ?? []));
   return result;
 }

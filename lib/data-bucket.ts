@@ -1,10 +1,11 @@
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Duration, type RemovalPolicy } from 'aws-cdk-lib';
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { BlockPublicAccess, Bucket, BucketEncryption, type CfnBucket, type IBucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import { acknowledge } from './acknowledge.ts';
 import { grantDecrypt, grantEncrypt } from './data-key.ts';
+import { kept } from './kept.ts';
 
 export type DataBucketProps = {
   /** @default keys that S3 manages */
@@ -24,7 +25,7 @@ export type DataBucketProps = {
 /** A private bucket: no public access, TLS only, encrypted, and no parts of broken uploads left to pay for. */
 export function makeDataBucket(scope: Construct, id: string, props: DataBucketProps = {}): IBucket {
   const { encryptionKey, accessLogBucket, expirations = {}, replacedRetention, tellsEventBridge = false } = props;
-  const { removalPolicy = RemovalPolicy.RETAIN } = props;
+  const { removalPolicy = kept } = props;
   const bucket = new Bucket(scope, id, {
     blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
     enforceSSL: true,

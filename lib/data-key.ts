@@ -1,15 +1,12 @@
-import { RemovalPolicy } from 'aws-cdk-lib';
+import type { RemovalPolicy } from 'aws-cdk-lib';
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
 import type { Construct } from 'constructs';
+import { kept } from './kept.ts';
 
 /** A customer key that AWS rotates every year. It outlives its stack by default: without it, what it encrypted is lost. */
 export class DataKey extends Key {
-  constructor(
-    scope: Construct,
-    id: string,
-    { removalPolicy = RemovalPolicy.RETAIN }: { readonly removalPolicy?: RemovalPolicy | undefined } = {},
-  ) {
+  constructor(scope: Construct, id: string, { removalPolicy = kept }: { readonly removalPolicy?: RemovalPolicy | undefined } = {}) {
     super(scope, id, { enableKeyRotation: true, removalPolicy });
   }
 }

@@ -1,39 +1,38 @@
-import { type CfnResource, type RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Names, Stack } from 'aws-cdk-lib';
 import { CfnDatabase, CfnTable } from 'aws-cdk-lib/aws-glue';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import type { HistoryTable } from '../core/history-tables.ts';
 import { columnsOf, partitionKey, viewColumnsOf, viewSql } from './history-sql.ts';
 
-export type HistoryCatalogProps = { readonly bucket: IBucket; readonly removalPolicy: RemovalPolicy };
-
 type NamedTable = CfnTable.TableInputProperty & { readonly name: string };
 
-/** What Athena knows of a history: the database, in it a table for the rows of each kind, and a view over it with the one that stands of each key. */
+/**
+ * What Athena knows of a history: the database, in it a table for the rows of each kind, and a view over it with the one that stands of each key.
+ * It holds no data, and goes with the stack: the rows stay in their bucket.
+ */
 export class HistoryCatalog {
   readonly database: CfnDatabase;
   readonly databaseName: string;
   /** Tables and views, by name. */
   readonly names: string[] = [];
   readonly #scope: Construct;
-  readonly #props: HistoryCatalogProps;
+  readonly #bucket: IBucket;
 
-  constructor(scope: Construct, props: HistoryCatalogProps) {
+  constructor(scope: Construct, bucket: IBucket) {
     this.#scope = scope;
-    this.#props = props;
-    const stack = Stack.of(scope);
-    this.databaseName = `${stack.stackName.toLowerCase().replace(/[^a-z0-9]/g, '_')}_history`;
-    this.database = this.#keep(
-      new CfnDatabase(scope, 'Database', {
-        catalogId: stack.account,
-        databaseInput: { name: this.databaseName, description: 'Bars, signals, trades, late trades and quarantined input' },
-      }),
-    );
+    this.#bucket = bucket;
+    // Known before the deployment, for the text of the views has it; in small letters, as Glue has all names.
+    this.databaseName = Names.uniqueResourceName(scope, { separator: '_', maxLength: 128 }).toLowerCase();
+    this.database = new CfnDatabase(scope, 'Database', {
+      catalogId: Stack.of(scope).account,
+      databaseInput: { name: this.databaseName, description: 'Bars, signals, trades, late trades and quarantined input' },
+    });
   }
 
   /** Of Parquet by day of arrival, under the prefix of the table's name. */
   addParquet(id: string, table: HistoryTable): CfnTable {
-    const location = `s3://${this.#props.bucket.bucketName}/${table.name}/`;
+    const location = `s3://${this.#bucket.bucketName}/${table.name}/`;
     return this.#add(id, table, {
       partitionKeys: [{ name: partitionKey, type: 'string' }],
       // Partitions follow from the calendar, so that nothing has to find and register them.
@@ -108,12 +107,6 @@ export class HistoryCatalog {
 
   #table(id: string, tableInput: NamedTable): CfnTable {
     this.names.push(tableInput.name);
-    const table = new CfnTable(this.#scope, id, { catalogId: Stack.of(this.#scope).account, databaseName: this.database.ref, tableInput });
-    return this.#keep(table);
-  }
-
-  #keep<T extends CfnResource>(resource: T): T {
-    resource.applyRemovalPolicy(this.#props.removalPolicy);
-    return resource;
+    return new CfnTable(this.#scope, id, { catalogId: Stack.of(this.#scope).account, databaseName: this.database.ref, tableInput });
   }
 }

@@ -1,4 +1,4 @@
-import { type CfnResource, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { type CfnResource, Duration, type RemovalPolicy } from 'aws-cdk-lib';
 import { MathExpression, type MathExpressionOptions, type Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
@@ -10,6 +10,7 @@ import type { HistoryMetric } from '../core/metrics.ts';
 import { acknowledge } from './acknowledge.ts';
 import { grantPutObjects, grantReadObjects, makeDataBucket } from './data-bucket.ts';
 import { DataKey } from './data-key.ts';
+import { kept } from './kept.ts';
 import type { KeptHistory } from './kept-history.ts';
 import { defaultConfigPath, LambdaFunction } from './lambda-function.ts';
 import { metricOf } from './metric.ts';
@@ -53,6 +54,7 @@ const timeout = Duration.minutes(5);
  *     tape ─▶ history function ───▶ trades ──────────────┴▶ what is refused ─▶ bucket
  */
 export class TimestreamHistory extends Construct implements KeptHistory {
+  /** By CloudFormation: a database that has stayed from before keeps its own. */
   readonly databaseName: string;
   readonly handler: LambdaFunction;
   /** Rows that Timestream refuses, its own reports of them, and batches that were given up. */
@@ -62,7 +64,7 @@ export class TimestreamHistory extends Construct implements KeptHistory {
 
   constructor(scope: Construct, id: string, props: TimestreamHistoryProps) {
     super(scope, id);
-    const { accessLogBucket, removalPolicy = RemovalPolicy.RETAIN } = props;
+    const { accessLogBucket, removalPolicy = kept } = props;
     this.encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
     this.refusedBucket = makeDataBucket(this, 'Refused', {
       encryptionKey: this.encryptionKey,
@@ -70,8 +72,9 @@ export class TimestreamHistory extends Construct implements KeptHistory {
       tellsEventBridge: true,
       removalPolicy,
     });
-    this.databaseName = `${Stack.of(this).stackName}-history`;
-    this.#tables = this.#makeTables(props, removalPolicy);
+    const database = this.#keep(new CfnDatabase(this, 'Database', { kmsKeyId: this.encryptionKey.keyArn }), removalPolicy);
+    this.databaseName = database.ref;
+    this.#tables = tableNames.map((tableName) => this.#keep(this.#makeTable(tableName, props), removalPolicy));
     this.handler = new LambdaFunction(this, 'Handler', {
       entry,
       description: 'Keeps every trade of the tape in Timestream',
@@ -135,40 +138,35 @@ export class TimestreamHistory extends Construct implements KeptHistory {
     return new MathExpression({ expression: 'age / 1000', usingMetrics: { age }, ...options });
   }
 
-  #makeTables({ memoryRetention, magneticRetention }: TimestreamHistoryProps, removalPolicy: RemovalPolicy): CfnTable[] {
-    const keep = <T extends CfnResource>(resource: T): T => {
-      resource.applyRemovalPolicy(removalPolicy);
-      acknowledge.warning(resource, 'W3697', 'closed to new customers is not closed to those who have it; all others take parquet');
-      return resource;
-    };
-    const { databaseName } = this;
-    const database = keep(new CfnDatabase(this, 'Database', { databaseName, kmsKeyId: this.encryptionKey.keyArn }));
-    return tableNames.map((tableName) => {
-      const table = new CfnTable(this, `Table-${tableName}`, {
-        databaseName,
-        tableName,
-        retentionProperties: {
-          MemoryStoreRetentionPeriodInHours: String((memoryRetention ?? Duration.hours(3)).toHours()),
-          MagneticStoreRetentionPeriodInDays: String((magneticRetention ?? Duration.days(365)).toDays()),
-        },
-        // Late trades and replays are older than the memory holds.
-        magneticStoreWriteProperties: {
-          EnableMagneticStoreWrites: true,
-          MagneticStoreRejectedDataLocation: {
-            S3Configuration: {
-              BucketName: this.refusedBucket.bucketName,
-              ObjectKeyPrefix: `magnetic/${tableName}`,
-              EncryptionOption: 'SSE_KMS',
-              KmsKeyId: this.encryptionKey.keyArn,
-            },
+  #makeTable(tableName: string, { memoryRetention, magneticRetention }: TimestreamHistoryProps): CfnTable {
+    return new CfnTable(this, `Table-${tableName}`, {
+      databaseName: this.databaseName,
+      tableName,
+      retentionProperties: {
+        MemoryStoreRetentionPeriodInHours: String((memoryRetention ?? Duration.hours(3)).toHours()),
+        MagneticStoreRetentionPeriodInDays: String((magneticRetention ?? Duration.days(365)).toDays()),
+      },
+      // Late trades and replays are older than the memory holds.
+      magneticStoreWriteProperties: {
+        EnableMagneticStoreWrites: true,
+        MagneticStoreRejectedDataLocation: {
+          S3Configuration: {
+            BucketName: this.refusedBucket.bucketName,
+            ObjectKeyPrefix: `magnetic/${tableName}`,
+            EncryptionOption: 'SSE_KMS',
+            KmsKeyId: this.encryptionKey.keyArn,
           },
         },
-        // Most questions are of a symbol: without this, each would look into all of them.
-        schema: { compositePartitionKey: [{ type: 'DIMENSION', name: 'symbol', enforcementInRecord: 'REQUIRED' }] },
-      });
-      table.addResourceDependency(database);
-      return keep(table);
+      },
+      // Most questions are of a symbol: without this, each would look into all of them.
+      schema: { compositePartitionKey: [{ type: 'DIMENSION', name: 'symbol', enforcementInRecord: 'REQUIRED' }] },
     });
+  }
+
+  #keep<T extends CfnResource>(resource: T, removalPolicy: RemovalPolicy): T {
+    resource.applyRemovalPolicy(removalPolicy);
+    acknowledge.warning(resource, 'W3697', 'closed to new customers is not closed to those who have it; all others take parquet');
+    return resource;
   }
 
   /** Rows are known by their names, so that order does not matter and nothing is kept twice. As the consumer, it tries until the tape forgets. */

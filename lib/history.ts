@@ -14,6 +14,7 @@ import { makeDataBucket } from './data-bucket.ts';
 import { DataKey, grantDecrypt, grantEncrypt } from './data-key.ts';
 import { HistoryCatalog } from './history-catalog.ts';
 import { partitionKey, queries } from './history-sql.ts';
+import { kept } from './kept.ts';
 import type { KeptHistory } from './kept-history.ts';
 import { defaultConfigPath, LambdaFunction } from './lambda-function.ts';
 import { metricOf } from './metric.ts';
@@ -71,7 +72,7 @@ export class History extends Construct implements KeptHistory {
 
   constructor(scope: Construct, id: string, props: HistoryProps = {}) {
     super(scope, id);
-    const { format = 'parquet', removalPolicy = RemovalPolicy.RETAIN, accessLogBucket, tape } = props;
+    const { format = 'parquet', removalPolicy = kept, accessLogBucket, tape } = props;
     this.#props = props;
     this.encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
     this.bucket = makeDataBucket(this, 'Bucket', {
@@ -81,7 +82,7 @@ export class History extends Construct implements KeptHistory {
       removalPolicy,
     });
     this.#logGroup = new LogGroup(this, 'Logs', { retention: RetentionDays.ONE_MONTH, removalPolicy });
-    if (format === 'parquet') this.#catalog = new HistoryCatalog(this, { bucket: this.bucket, removalPolicy });
+    if (format === 'parquet') this.#catalog = new HistoryCatalog(this, this.bucket);
     this.barsStream = this.#makeDelivery('Bars', barsTable);
     this.signalsStream = this.#makeDelivery('Signals', signalsTable);
     this.lateStream = this.#makeDelivery('Late', lateTable);
@@ -296,7 +297,7 @@ export class History extends Construct implements KeptHistory {
   #makeWorkGroup({ databaseName, database }: HistoryCatalog): CfnWorkGroup {
     const { scannedMbMax = 100_000 } = this.#props;
     const workGroup = new CfnWorkGroup(this, 'WorkGroup', {
-      name: `${Stack.of(this).stackName}-history`,
+      name: databaseName,
       description: 'Asks what the pipeline has kept',
       // Of queries; what they have answered is in the bucket. Without this, nothing that was ever asked could be destroyed.
       recursiveDeleteOption: true,

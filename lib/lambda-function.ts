@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { extname, join, resolve } from 'node:path';
-import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
+import type { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
@@ -9,6 +9,7 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { metricNamespace } from '../core/metrics.ts';
 import { acknowledge } from './acknowledge.ts';
+import { kept } from './kept.ts';
 import { serviceOf } from './metric.ts';
 
 export type LambdaFunctionProps = {
@@ -57,7 +58,7 @@ const runtimeOptions = { NODE_OPTIONS: '--enable-source-maps --max-semi-space-si
 export class LambdaFunction extends NodejsFunction {
   constructor(scope: Construct, id: string, props: LambdaFunctionProps) {
     const { entry, description, memorySizeMb, timeout, environment, reservedConcurrency, isTraced = false } = props;
-    const { logRetention = RetentionDays.ONE_MONTH, removalPolicy = RemovalPolicy.RETAIN } = props;
+    const { logRetention = RetentionDays.ONE_MONTH, removalPolicy = kept } = props;
     const logGroup = new LogGroup(scope, `${id}Logs`, { retention: logRetention, removalPolicy });
     // The managed policy may write to every log group of the account.
     const role = new Role(scope, `${id}Role`, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });

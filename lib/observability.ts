@@ -1,4 +1,4 @@
-import { RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { type RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Alarm, Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
@@ -12,6 +12,7 @@ import { AlarmTopic } from './alarm-topic.ts';
 import { alarmDefaults, type AlarmPlan, alarmsOf, type AlarmThresholds } from './alarms.ts';
 import { PipelineDashboard } from './dashboard.ts';
 import { DataKey } from './data-key.ts';
+import { kept } from './kept.ts';
 import { SessionClock } from './session-clock.ts';
 import type { SignalBus } from './signal-bus.ts';
 import type { SignalConsumer } from './signal-consumer.ts';
@@ -55,7 +56,7 @@ export class Observability extends Construct {
   constructor(scope: Construct, id: string, props: ObservabilityProps) {
     super(scope, id);
     const { tape, consumer, signals, topic, history, webhooks, calendar = 'always', runbookUrl = 'docs/runbooks/' } = props;
-    const { removalPolicy = RemovalPolicy.RETAIN, subscriptions } = props;
+    const { removalPolicy = kept, subscriptions } = props;
     this.#runbookUrl = runbookUrl;
     const encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
     this.alarmTopic = new AlarmTopic(this, 'AlarmTopic', { encryptionKey, subscriptions });

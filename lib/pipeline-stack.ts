@@ -9,6 +9,7 @@ import { makeDataBucket } from './data-bucket.ts';
 import { DataKey } from './data-key.ts';
 import { History, type HistoryProps } from './history.ts';
 import { TimestreamHistory } from './history-timestream.ts';
+import { kept } from './kept.ts';
 import { Observability, type ObservabilityProps } from './observability.ts';
 import { SignalBus } from './signal-bus.ts';
 import { SignalConsumer } from './signal-consumer.ts';
@@ -63,7 +64,7 @@ export class PipelineStack extends Stack {
     const asConfigured = deploymentOptionsOf(config);
     const { history = asConfigured.history, shardCount = asConfigured.shards } = props;
     const { generation, calendar } = pipelineOptionsOf(config);
-    const removalPolicy = props.removalPolicy ?? (emulator ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN);
+    const removalPolicy = props.removalPolicy ?? (emulator ? RemovalPolicy.DESTROY : kept);
     const missing = emulator ? ({ archiveRetention: 'none' } as const) : {};
 
     const encryptionKey = new DataKey(this, 'Key', { removalPolicy });

@@ -1,4 +1,4 @@
-import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Duration, type RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { Archive, EventBus, type EventPattern, type IEventBus } from 'aws-cdk-lib/aws-events';
@@ -11,6 +11,7 @@ import { Construct } from 'constructs';
 import type { PublishMetric } from '../core/metrics.ts';
 import { acknowledge } from './acknowledge.ts';
 import { grantPutObjects, grantReadObjects, makeDataBucket } from './data-bucket.ts';
+import { kept } from './kept.ts';
 import { LambdaFunction } from './lambda-function.ts';
 import { metricOf } from './metric.ts';
 import { signalEventSource, signalEventType } from './signal-event.ts';
@@ -51,7 +52,7 @@ export class SignalBus extends Construct {
 
   constructor(scope: Construct, id: string, props: SignalBusProps) {
     super(scope, id);
-    const { table, encryptionKey, accessLogBucket, archiveRetention = Duration.days(30), removalPolicy = RemovalPolicy.RETAIN } = props;
+    const { table, encryptionKey, accessLogBucket, archiveRetention = Duration.days(30), removalPolicy = kept } = props;
     // The class says less exactly than its interface which properties may be undefined.
     this.bus = new EventBus(this, 'Bus', { description: 'Buy and sell signals, each a CloudEvent' }) as IEventBus;
     this.failureBucket =

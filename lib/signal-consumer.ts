@@ -1,4 +1,4 @@
-import { Duration, Names, RemovalPolicy } from 'aws-cdk-lib';
+import { Duration, Names, type RemovalPolicy } from 'aws-cdk-lib';
 import { MathExpression, type MathExpressionOptions, type Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { type ITable, StreamViewType } from 'aws-cdk-lib/aws-dynamodb';
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
@@ -12,6 +12,7 @@ import { acknowledge } from './acknowledge.ts';
 import { grantPutObjects, grantReadObjects, makeDataBucket } from './data-bucket.ts';
 import { DataKey, grantDecrypt, grantTableKey } from './data-key.ts';
 import { makeDataTable } from './data-table.ts';
+import { kept } from './kept.ts';
 import type { KeptHistory } from './kept-history.ts';
 import { defaultConfigPath, LambdaFunction } from './lambda-function.ts';
 import { metricOf } from './metric.ts';
@@ -65,7 +66,7 @@ export class SignalConsumer extends Construct {
 
   constructor(scope: Construct, id: string, props: SignalConsumerProps) {
     super(scope, id);
-    const { tape, history, accessLogBucket, removalPolicy = RemovalPolicy.RETAIN } = props;
+    const { tape, history, accessLogBucket, removalPolicy = kept } = props;
     this.encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
     const stream = StreamViewType.NEW_IMAGE;
     // The class says less exactly than its interface which properties may be undefined.

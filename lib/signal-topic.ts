@@ -1,4 +1,4 @@
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Duration, type RemovalPolicy } from 'aws-cdk-lib';
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { type IEventBus, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam';
@@ -10,6 +10,7 @@ import type { Side } from '../core/signal.ts';
 import { acknowledge } from './acknowledge.ts';
 import { DataKey, grantDecrypt } from './data-key.ts';
 import { makeDataQueue } from './data-queue.ts';
+import { kept } from './kept.ts';
 import { SignalBus } from './signal-bus.ts';
 import { topicTarget } from './topic-target.ts';
 
@@ -41,7 +42,7 @@ export class SignalTopic extends Construct {
 
   constructor(scope: Construct, id: string, props: SignalTopicProps) {
     super(scope, id);
-    const { bus, subscriptions = [], removalPolicy = RemovalPolicy.RETAIN } = props;
+    const { bus, subscriptions = [], removalPolicy = kept } = props;
     this.encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
     this.topic = new Topic(this, 'Topic', { displayName: 'Tapeline signals', masterKey: this.encryptionKey, enforceSSL: true });
     for (const subscription of subscriptions) this.topic.addSubscription(subscription);

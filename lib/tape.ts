@@ -1,4 +1,4 @@
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Duration, type RemovalPolicy } from 'aws-cdk-lib';
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam';
 import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
@@ -6,6 +6,7 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 import { acknowledge } from './acknowledge.ts';
 import { DataKey, grantDecrypt, grantEncrypt } from './data-key.ts';
+import { kept } from './kept.ts';
 
 export type TapeProps = {
   /**
@@ -30,7 +31,7 @@ export class Tape extends Construct {
 
   constructor(scope: Construct, id: string, props: TapeProps = {}) {
     super(scope, id);
-    const { shardCount = 2, retention = Duration.hours(24), removalPolicy = RemovalPolicy.RETAIN } = props;
+    const { shardCount = 2, retention = Duration.hours(24), removalPolicy = kept } = props;
     this.retention = retention;
     this.encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
     this.stream = new Stream(this, 'Stream', {

@@ -19,7 +19,7 @@ describe('a tape alone', () => {
     const { template } = alone((stack) => new Tape(stack, 'Tape'));
     template.hasResource('AWS::Kinesis::Stream', {
       Properties: { ShardCount: 2, RetentionPeriodHours: 24 },
-      DeletionPolicy: 'Retain',
+      DeletionPolicy: 'RetainExceptOnCreate',
     });
     template.resourceCountIs('AWS::KMS::Key', 1);
   });

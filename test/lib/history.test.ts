@@ -1,5 +1,5 @@
 import { DuckDBInstance } from '@duckdb/node-api';
-import { Duration, type Stack } from 'aws-cdk-lib';
+import { Duration, NestedStack, Stack } from 'aws-cdk-lib';
 import { Match } from 'aws-cdk-lib/assertions';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ import { History } from '../../lib/history.ts';
 import { queries, viewSql } from '../../lib/history-sql.ts';
 import { TimestreamHistory, type TimestreamHistoryProps } from '../../lib/history-timestream.ts';
 import { Tape } from '../../lib/tape.ts';
-import { alone, ofType, removeFolders, type Resource, statementsOf, synthesisePipeline } from './synth.ts';
+import { alone, ofType, removeFolders, type Resource, statementsOf, synthesise, synthesisePipeline } from './synth.ts';
 
 afterAll(removeFolders);
 
@@ -73,13 +73,47 @@ describe('a history alone', () => {
       const { originalSql, catalog, schema, columns } = JSON.parse(Buffer.from(text, 'base64').toString());
       expect({ catalog, schema, sql: originalSql.slice(0, 7) }).toEqual({
         catalog: 'awsdatacatalog',
-        schema: 'alone_history',
+        schema: expect.stringMatching(/^alone_history_[0-9a-f]{8}$/),
         sql: 'SELECT ',
       });
       expect(columns.map(({ name }: { name: string }) => name)).toEqual(
         view.StorageDescriptor.Columns.map(({ Name }: { Name: string }) => Name),
       );
     }
+  });
+
+  it('has a database and a workgroup of its own, wherever it is and whatever is beside it', () => {
+    const names: string[] = [];
+    for (const id of ['Fund', 'fund']) {
+      synthesise(
+        (app) => {
+          const stack = new Stack(app, id, { stackName: id });
+          const nested = new NestedStack(stack, 'Nested');
+          for (const [scope, name] of [
+            [stack, 'History'],
+            [stack, 'Other'],
+            [nested, 'History'],
+          ] as const) {
+            const { databaseName, workGroup } = new History(scope, name);
+            names.push(`${databaseName}`);
+            expect(workGroup?.name).toBe(databaseName);
+          }
+          return stack;
+        },
+        { checks: false },
+      );
+    }
+    expect(names.filter((name) => !/^fund(_nested)?_(history|other)_[0-9a-f]{8}$/.test(name))).toEqual([]);
+    expect(new Set(names).size).toBe(6);
+  });
+
+  it('takes its catalogue along when the stack goes: the rows, which are the data, stay in the bucket', () => {
+    const { template, resources } = alone((stack) =>
+      new History(stack, 'History').showQuarantine(makeDataBucket(stack, 'Bucket'), 'quarantine/'),
+    );
+    for (const type of ['AWS::Glue::Database', 'AWS::Glue::Table'])
+      for (const { DeletionPolicy = 'Delete' } of ofType(resources, type)) expect(DeletionPolicy).toBe('Delete');
+    template.allResources('AWS::S3::Bucket', { DeletionPolicy: 'RetainExceptOnCreate' });
   });
 
   it('shows quarantined input where the consumer keeps it', () => {
@@ -166,7 +200,7 @@ describe('a history in Timestream alone', () => {
     const tables = ofType(resources, 'AWS::Timestream::Table').map(({ Properties }) => Properties);
     expect(tables.map(({ TableName }) => TableName)).toEqual(['bars', 'signals', 'late', 'trades']);
     template.allResourcesProperties('AWS::Timestream::Table', {
-      DatabaseName: 'Alone-history',
+      DatabaseName: { Ref: Match.stringLikeRegexp('^HistoryDatabase') },
       RetentionProperties: { MemoryStoreRetentionPeriodInHours: '48', MagneticStoreRetentionPeriodInDays: '1000' },
       MagneticStoreWriteProperties: {
         EnableMagneticStoreWrites: true,
@@ -176,8 +210,11 @@ describe('a history in Timestream alone', () => {
       },
       Schema: { CompositePartitionKey: [{ Type: 'DIMENSION', Name: 'symbol', EnforcementInRecord: 'REQUIRED' }] },
     });
-    template.hasResource('AWS::Timestream::Database', { Properties: { KmsKeyId: Match.anyValue() }, DeletionPolicy: 'Retain' });
-    template.allResources('AWS::Timestream::Table', { DeletionPolicy: 'Retain', DependsOn: Match.anyValue() });
+    template.hasResource('AWS::Timestream::Database', {
+      Properties: { KmsKeyId: Match.anyValue() },
+      DeletionPolicy: 'RetainExceptOnCreate',
+    });
+    template.allResources('AWS::Timestream::Table', { DeletionPolicy: 'RetainExceptOnCreate' });
   });
 
   it('reads the tape in batches that it gives back until the tape forgets them', () => {
@@ -226,14 +263,15 @@ describe('a pipeline with its history in Timestream', () => {
     const databases = ofType(resources, 'AWS::Lambda::Function').flatMap(
       ({ Properties }) => Properties.Environment.Variables.HISTORY_DATABASE ?? [],
     );
-    expect(databases).toEqual(['Tapeline-history', 'Tapeline-history']);
+    const database = { Ref: expect.stringMatching(/^HistoryDatabase/) };
+    expect(databases).toEqual([database, database]);
     expect(Object.keys(template.findOutputs('*'))).toEqual(expect.arrayContaining(['HistoryDatabase', 'RefusedRowsBucket']));
   });
 
   it('keeps its data when the stack goes', () => {
     const { resources } = synthesisePipeline({ history: 'timestream' }, { checks: false });
     for (const type of ['AWS::Timestream::Database', 'AWS::Timestream::Table', 'AWS::S3::Bucket'])
-      for (const { DeletionPolicy } of ofType(resources, type)) expect(DeletionPolicy).toBe('Retain');
+      for (const { DeletionPolicy } of ofType(resources, type)) expect(DeletionPolicy).toBe('RetainExceptOnCreate');
   });
 
   it('has none in an emulator, which has no Timestream', () => {

@@ -163,6 +163,8 @@ export class SignalConsumer extends Construct {
     this.table.grant(handler, 'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:DeleteItem');
     grantTableKey(this.encryptionKey, handler);
     this.#grantStates(handler, 's3:DeleteObjectVersion', 's3:GetObjectVersion', 's3:PutObject');
+    // Without it, S3 says of a state that is not there that it is forbidden.
+    Grant.addToPrincipal({ grantee: handler, actions: ['s3:ListBucket'], resourceArns: [this.stateBucket.bucketArn] });
     acknowledge.objectsOf(this.stateBucket, '*', handler, 'an object for each bucket of symbols of each generation');
     grantPutObjects(quarantineBucket, quarantinePrefix, handler, 'an object for each tape record with bad input, named by its position');
     history?.grantWrite(handler);

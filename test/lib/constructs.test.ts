@@ -62,6 +62,14 @@ describe('a signal consumer alone', () => {
     template.hasResource('AWS::DynamoDB::Table', { DeletionPolicy: 'Delete' });
   });
 
+  it('may see that a state is missing, of its own bucket of states alone', () => {
+    const { resources } = alone((stack) => new SignalConsumer(stack, 'Consumer', { tape: new Tape(stack, 'Tape') }));
+    const listing = statementsOf(resources).filter(({ Action, Condition }) => Action.includes('s3:ListBucket') && !Condition);
+    expect(listing.map(({ Action, Resource }) => [Action, Resource])).toEqual([
+      [['s3:ListBucket'], [{ 'Fn::GetAtt': [expect.stringMatching(/^ConsumerStates/), 'Arn'] }]],
+    ]);
+  });
+
   it('names metrics by the service that emits them', () => {
     let metric: unknown;
     const { template } = alone((stack) => {

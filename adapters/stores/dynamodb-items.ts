@@ -23,23 +23,21 @@ export type BucketItems = { readonly head: Item; readonly chunks: readonly Item[
 export type ItemOptions = {
   readonly generation: string;
   readonly expiresAtSec: number;
-  /** Where the state is, when it is not in the table. */
-  readonly objectName: string | undefined;
+  /** The head then names the object, as `withObject` adds it: the state is not among these items. */
+  readonly isInObject: boolean;
 };
 
 /** What a commit writes. */
-export function itemsOf(commit: Commit, { generation, expiresAtSec, objectName }: ItemOptions): BucketItems {
+export function itemsOf(commit: Commit, { generation, expiresAtSec, isInObject }: ItemOptions): BucketItems {
   const version = commit.expectedVersion + 1;
-  const [first, ...rest] = objectName === undefined ? chunksOf(commit.state) : [];
+  const [first, ...rest] = isInObject ? [] : chunksOf(commit.state);
   const parts = partsOf(commit.signals);
   return {
     head: {
       ...stateKey(generation, commit.bucket, 0),
       version: number(version),
       sequenceNumber: { S: commit.sequenceNumber },
-      ...(first === undefined
-        ? { chunkCount: number(0), objectName: { S: objectName as string } }
-        : { chunkCount: number(rest.length + 1), chunk: { B: first } }),
+      ...(first === undefined ? { chunkCount: number(0) } : { chunkCount: number(rest.length + 1), chunk: { B: first } }),
     },
     chunks: rest.map((chunk, i) => ({ ...stateKey(generation, commit.bucket, i + 1), version: number(version), chunk: { B: chunk } })),
     outbox: parts.map((signals, part) => ({
@@ -50,6 +48,11 @@ export function itemsOf(commit: Commit, { generation, expiresAtSec, objectName }
       expiresAtSec: number(expiresAtSec),
     })),
   };
+}
+
+/** The head once its state has been put. */
+export function withObject(head: Item, objectName: string | undefined): Item {
+  return objectName === undefined ? head : { ...head, objectName: { S: objectName } };
 }
 
 /** The chunks of a state from index `from` up to `to`, which is left out. */

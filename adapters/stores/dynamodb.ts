@@ -2,9 +2,11 @@ import {
   type CancellationReason,
   DeleteItemCommand,
   type DynamoDBClient,
+  type DynamoDBServiceException,
   GetItemCommand,
   paginateQuery,
   TransactionCanceledException,
+  TransactionInProgressException,
   type TransactWriteItem,
   TransactWriteItemsCommand,
 } from '@aws-sdk/client-dynamodb';
@@ -28,6 +30,7 @@ import {
   type StoredOutboxItem,
   stateKey,
   statePartition,
+  withObject,
 } from './dynamodb-items.ts';
 import { CheckpointConflict } from './errors.ts';
 
@@ -154,32 +157,25 @@ export class DynamoDbCheckpoints implements CheckpointStore {
     throw new CheckpointUnreadable({ key: `${statePartition(generation, bucket)}/state`, reason });
   }
 
-  /** Undefined where the state goes into the table. */
-  async #putObject({ bucket, state }: Commit): Promise<string | undefined> {
-    const { objects, generation, inTableBytesMax = inTableDefaultBytesMax } = this.#options;
-    if (objects === undefined || state.length <= inTableBytesMax) return undefined;
-    return objects.put(`${generation}/${bucket}`, state);
-  }
-
   async #commitOne(commit: Commit): Promise<undefined> {
-    const { bucket } = commit;
-    const { generation, outboxRetentionSec = outboxRetentionDefaultSec, onCommitted } = this.#options;
+    const { bucket, state } = commit;
+    const { generation, objects, inTableBytesMax = inTableDefaultBytesMax } = this.#options;
+    const { outboxRetentionSec = outboxRetentionDefaultSec, onCommitted } = this.#options;
     const before = await this.#headBefore(commit);
-    const objectName = await this.#putObject(commit);
+    const object = state.length > inTableBytesMax ? objects : undefined;
     const expiresAtSec = Math.floor(Date.now() / 1000) + outboxRetentionSec;
-    const { head, chunks, outbox } = itemsOf(commit, { generation, expiresAtSec, objectName });
+    const { head, chunks, outbox } = itemsOf(commit, { generation, expiresAtSec, isInObject: object !== undefined });
     const stale = chunkKeys(generation, bucket, { from: chunks.length + 1, to: before?.chunkCount ?? 0 });
     const items = [head, ...chunks, ...outbox];
     const size = { items: items.length + stale.length, bytes: items.reduce((sum, item) => sum + bytesOf(item), 0) };
     if (size.items > transactionMax.items || size.bytes > transactionMax.bytes) throw new CheckpointTooLarge({ bucket, ...size });
-    const { writeUnits, saved } = await this.#transact(commit, headOf(head), [
-      this.#fenced(head, commit),
+    const objectName = await object?.put(`${generation}/${bucket}`, state);
+    const named = withObject(head, objectName);
+    const { writeUnits, saved } = await this.#transact(commit, headOf(named), [
+      this.#fenced(named, commit),
       ...[...chunks, ...outbox].map(this.#put),
       ...stale.map(this.#delete),
-    ]).catch(async (error: unknown) => {
-      if (error instanceof CheckpointConflict) await this.#removeObject(objectName);
-      throw error;
-    });
+    ]);
     if (saved.objectName !== objectName) await this.#removeObject(objectName);
     this.#heads.set(bucket, saved);
     onCommitted?.({ bucket, version: commit.expectedVersion + 1, writeUnits, ...size });
@@ -202,22 +198,34 @@ export class DynamoDbCheckpoints implements CheckpointStore {
     return item && headOf(item);
   }
 
-  /** A transaction that was done before, its answer lost, has the version and the position that it wants to write. */
-  #transact(commit: Commit, wanted: Head, TransactItems: TransactWriteItem[]): Promise<{ writeUnits: number; saved: Head }> {
-    return this.#attempt(commit.bucket, async () => {
-      try {
-        const { ConsumedCapacity } = await this.#options.client.send(
-          new TransactWriteItemsCommand({ TransactItems, ReturnConsumedCapacity: 'TOTAL' }),
-        );
-        return { writeUnits: (ConsumedCapacity ?? []).reduce((sum, { CapacityUnits = 0 }) => sum + CapacityUnits, 0), saved: wanted };
-      } catch (error) {
-        const fence = fenceOf(error);
-        if (fence === undefined) throw error;
-        const saved = fence.Item && headOf(fence.Item);
-        if (saved?.version === wanted.version && saved.sequenceNumber === wanted.sequenceNumber) return { writeUnits: 0, saved };
-        throw new CheckpointConflict({ buckets: [commit.bucket] });
-      }
-    });
+  /**
+   * A transaction that was done before, its answer lost, has the version and the position that it wants to write. The object of one that was
+   * surely not done is removed; while nobody knows, it stays: the head may name it.
+   */
+  async #transact(commit: Commit, wanted: Head, TransactItems: TransactWriteItem[]): Promise<{ writeUnits: number; saved: Head }> {
+    let isUndone = true;
+    try {
+      return await this.#attempt(commit.bucket, async () => {
+        try {
+          const { ConsumedCapacity } = await this.#options.client.send(
+            new TransactWriteItemsCommand({ TransactItems, ReturnConsumedCapacity: 'TOTAL' }),
+          );
+          return { writeUnits: (ConsumedCapacity ?? []).reduce((sum, { CapacityUnits = 0 }) => sum + CapacityUnits, 0), saved: wanted };
+        } catch (error) {
+          const fence = fenceOf(error);
+          if (fence === undefined) {
+            isUndone &&= isRejection(error);
+            throw error;
+          }
+          const saved = fence.Item && headOf(fence.Item);
+          if (saved?.version === wanted.version && saved.sequenceNumber === wanted.sequenceNumber) return { writeUnits: 0, saved };
+          throw new CheckpointConflict({ buckets: [commit.bucket] });
+        }
+      });
+    } catch (error) {
+      if (isUndone || error instanceof CheckpointConflict) await this.#removeObject(wanted.objectName);
+      throw error;
+    }
   }
 
   #fenced(head: Item, { expectedVersion }: Commit): TransactWriteItem {
@@ -287,6 +295,12 @@ export class DynamoDbCheckpoints implements CheckpointStore {
 function fenceOf(error: unknown): CancellationReason | undefined {
   const head = error instanceof TransactionCanceledException ? error.CancellationReasons?.[0] : undefined;
   return head?.Code === 'ConditionalCheckFailed' ? head : undefined;
+}
+
+/** Whether DynamoDB said that it has not done it. Of its own faults, of cut connections and of time that ran out nobody knows. */
+function isRejection(error: unknown): boolean {
+  const { httpStatusCode = 500, attempts = 1 } = (error as Partial<DynamoDBServiceException>).$metadata ?? {};
+  return httpStatusCode < 500 && attempts === 1 && !(error instanceof TransactionInProgressException);
 }
 
 const busyReasons = new Set(['None', 'TransactionConflict', 'ThrottlingError', 'ProvisionedThroughputExceeded']);

@@ -1,5 +1,5 @@
 import { hash, randomBytes, randomUUID } from 'node:crypto';
-import { type DynamoDBClient, paginateQuery, TransactionCanceledException } from '@aws-sdk/client-dynamodb';
+import { type DynamoDBClient, paginateQuery, TransactionCanceledException, TransactionInProgressException } from '@aws-sdk/client-dynamodb';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Checkpoint, Commit } from '../../../adapters/stores/checkpoints.ts';
@@ -116,6 +116,54 @@ describe.skipIf(local.kind === 'missing')('DynamoDB', () => {
       expect((await after.load([0])).map(({ version, state }) => [version, state[0]])).toEqual([[1, 1]]);
       await after.commit([commitOf({ expectedVersion: 1, state: large(3) })]);
       expect((await withObjects(generation).load([0])).map(({ version, state }) => [version, state[0]])).toEqual([[2, 3]]);
+    });
+
+    const saved = async (generation: string) => (await withObjects(generation).load([0])).map(({ version, state }) => [version, state[0]]);
+
+    it.each([
+      ['refuses', serviceError('AccessDeniedException', 400), 'store-refused'],
+      ['throttles until it is given up', serviceError('ThrottlingException', 400), 'store-busy'],
+      ['has other transactions on the item until it is given up', cancelled('TransactionConflict', 'None'), 'store-busy'],
+    ])('leaves no object of a commit that the table %s', async (_, fault, code) => {
+      const generation = randomUUID();
+      await withObjects(generation).commit([commitOf({ state: large(1) })]);
+      const failing = faultyClient(endpoint, [], async (command, next) => {
+        if (command === 'TransactWriteItemsCommand') throw fault;
+        return await next();
+      });
+      const commit = commitOf({ expectedVersion: 1, state: large(2) });
+      await expect(withObjects(generation, { client: failing }).commit([commit])).rejects.toMatchObject({ code });
+      expect(s3.versions.get(`${generation}/0`)).toHaveLength(1);
+      expect(await saved(generation)).toEqual([[1, 1]]);
+    });
+
+    it.each([
+      ['is cut off', connectionReset()],
+      ['has a fault', serviceError('InternalServerError', 500)],
+      ['is still at it', new TransactionInProgressException({ message: 'wait', $metadata: { httpStatusCode: 400 } })],
+    ])('keeps the object while nobody knows whether the commit was done: the table has done it, and %s', async (_, fault) => {
+      const generation = randomUUID();
+      await withObjects(generation).commit([commitOf({ state: large(1) })]);
+      let isDone = false;
+      const losing = faultyClient(endpoint, [], async (command, next) => {
+        if (command !== 'TransactWriteItemsCommand') return await next();
+        if (isDone) throw serviceError('ThrottlingException', 400);
+        await next();
+        isDone = true;
+        throw fault;
+      });
+      const commit = commitOf({ expectedVersion: 1, state: large(2) });
+      await expect(withObjects(generation, { client: losing }).commit([commit])).rejects.toMatchObject({ code: 'store-busy' });
+      expect(await saved(generation)).toEqual([[2, 2]]);
+    });
+
+    it('puts no object for a commit that one transaction does not take', async () => {
+      const generation = randomUUID();
+      const signals = [0, 1, 2].map((i) => ({ ...signalOf(i), reasons: ['x'.repeat(1_500_000)] }));
+      await expect(withObjects(generation).commit([commitOf({ state: large(1), signals })])).rejects.toMatchObject({
+        code: 'checkpoint-too-large',
+      });
+      expect(s3.versions.has(`${generation}/0`)).toBe(false);
     });
 
     it('commits nothing to a bucket without versions', async () => {

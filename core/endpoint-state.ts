@@ -7,9 +7,11 @@ export type EndpointState =
   | { readonly kind: 'healthy' }
   | {
       readonly kind: 'failing';
-      /** In a row, without a success between them. */
+      /** In a row, without a success between them; those of one moment are one. */
       readonly failures: number;
       readonly sinceMs: EpochMs;
+      /** When the last of these failures was known; absent in what was stored before there was this. */
+      readonly failedAtMs?: EpochMs;
       /** Nothing is sent to it sooner. */
       readonly notBeforeMs: EpochMs;
       readonly reason: string;
@@ -32,6 +34,8 @@ export const healthy: EndpointState = { kind: 'healthy' };
 export const downAfterFailures = 5;
 /** Longer than all attempts of one delivery. */
 const disabledAfterMs = 5 * 24 * 3_600_000;
+/** Longer than any wait between attempts, with what chance and a receiver's wish add: then nothing was tried in between. */
+const quietAfterMs = 2 * 24 * 3_600_000;
 
 /** Between attempts while it is down: 5 s, doubling to 5 minutes. Chance adds up to a fifth, so that endpoints on one host do not come together. */
 const probeWaits = { baseMs: 5_000, maxMs: 300_000, jitter: 0.2 };
@@ -39,12 +43,12 @@ const probeWaits = { baseMs: 5_000, maxMs: 300_000, jitter: 0.2 };
 /** Nobody outside is asked by an attempt that is refused. */
 const refusedRetryMs = 10 * 60_000;
 
+/** When the attempt began and when its outcome was known; `random` is from 0 to 1. */
+type AttemptTimes = { readonly attemptedAtMs: EpochMs; readonly nowMs: EpochMs; readonly random: number };
+
 /** The state after one attempt. A disabled endpoint stays so, whatever attempts that were under way bring. */
-export function endpointAfter(
-  state: EndpointState,
-  outcome: Outcome,
-  { nowMs, random }: { readonly nowMs: EpochMs; readonly random: number },
-): EndpointState {
+export function endpointAfter(state: EndpointState, outcome: Outcome, times: AttemptTimes): EndpointState {
+  const { nowMs } = times;
   if (state.kind === 'disabled' && state.cause !== 'refused') return state;
   switch (outcome.kind) {
     case 'delivered':
@@ -55,14 +59,8 @@ export function endpointAfter(
       const sinceMs = state.kind === 'disabled' ? state.sinceMs : nowMs;
       return { kind: 'disabled', cause: 'refused', reason: outcome.reason, sinceMs, retryAtMs: nowMs + refusedRetryMs };
     }
-    case 'failed': {
-      const { failures: before, sinceMs } = state.kind === 'failing' ? state : { failures: 0, sinceMs: nowMs };
-      const { reason } = outcome;
-      if (nowMs - sinceMs >= disabledAfterMs) return { kind: 'disabled', cause: 'failing', reason, sinceMs: nowMs };
-      const failures = before + 1;
-      const notBeforeMs = nowMs + Math.max(retryAfterOf(outcome), probeWaitMs(failures, random));
-      return { kind: 'failing', failures, sinceMs, notBeforeMs, reason };
-    }
+    case 'failed':
+      return afterFailure(state, outcome, times);
   }
 }
 
@@ -75,6 +73,21 @@ export function isDown(state: EndpointState): boolean {
 export function openFromMs(state: EndpointState): EpochMs {
   if (state.kind === 'healthy') return Number.NEGATIVE_INFINITY;
   return state.kind === 'failing' ? state.notBeforeMs : (state.retryAtMs ?? Number.POSITIVE_INFINITY);
+}
+
+function afterFailure(state: EndpointState, outcome: Outcome & { readonly kind: 'failed' }, times: AttemptTimes): EndpointState {
+  const { attemptedAtMs, nowMs, random } = times;
+  const { reason } = outcome;
+  const askedMs = nowMs + retryAfterOf(outcome);
+  if (state.kind !== 'failing') return { kind: 'failing', failures: 1, sinceMs: nowMs, failedAtMs: nowMs, notBeforeMs: askedMs, reason };
+  const { failedAtMs = state.sinceMs } = state;
+  // It was under way when another failed, and says no more than that one did.
+  if (attemptedAtMs < failedAtMs) return { ...state, notBeforeMs: Math.max(state.notBeforeMs, askedMs) };
+  const sinceMs = attemptedAtMs - failedAtMs > quietAfterMs ? nowMs : state.sinceMs;
+  if (nowMs - sinceMs >= disabledAfterMs) return { kind: 'disabled', cause: 'failing', reason, sinceMs: nowMs };
+  const failures = state.failures + 1;
+  const notBeforeMs = Math.max(askedMs, nowMs + probeWaitMs(failures, random));
+  return { kind: 'failing', failures, sinceMs, failedAtMs: nowMs, notBeforeMs, reason };
 }
 
 function probeWaitMs(failures: number, random: number): number {

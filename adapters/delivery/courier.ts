@@ -173,15 +173,16 @@ export class Courier {
   }
 
   async #attempt(claim: Claim, givenUp: Promise<'given-up'>): Promise<void> {
-    const outcome = await this.#outcomeOf(claim, givenUp);
     const { clock, settle, random, store, onEvent } = this.#depot;
     const { name } = this.#endpoint;
+    const attemptedAtMs = clock.now();
+    const outcome = await this.#outcomeOf(claim, attemptedAtMs, givenUp);
     const nowMs = clock.now();
     if (outcome === 'given-up') return settle({ claim, nowMs, kind: 'released' });
     this.#width = outcome.kind === 'delivered' ? Math.min(this.#width * 2, this.#depot.limits.perEndpointMax) : 1;
     // Before it is known to be back, so that whoever is killed in between leaves nothing to wait for hours.
     if (outcome.kind === 'delivered' && isHeldBack(await this.state())) await store.release(name, nowMs);
-    const [before, after] = await this.#change(outcome, nowMs);
+    const [before, after] = await this.#change(outcome, { attemptedAtMs, nowMs });
     const settlement = settlementOf(claim, outcome, { nowMs, random: random() });
     await settle(settlement);
     for (const event of eventsOf(settlement)) onEvent(event);
@@ -193,7 +194,10 @@ export class Courier {
   }
 
   /** Success after success changes nothing, and costs nothing. */
-  async #change(outcome: Outcome, nowMs: number): Promise<[EndpointState, EndpointState]> {
+  async #change(
+    outcome: Outcome,
+    times: { readonly attemptedAtMs: number; readonly nowMs: number },
+  ): Promise<[EndpointState, EndpointState]> {
     const { store, random } = this.#depot;
     const known = await this.state();
     if (known.kind === 'healthy' && outcome.kind === 'delivered') return [known, known];
@@ -201,15 +205,15 @@ export class Courier {
     const chance = random();
     const after = await store.changeEndpoint(this.#endpoint.name, (state) => {
       before = state;
-      return endpointAfter(state, outcome, { nowMs, random: chance });
+      return endpointAfter(state, outcome, { ...times, random: chance });
     });
     this.#state = after;
     return [before, after];
   }
 
-  async #outcomeOf({ signals }: Claim, givenUp: Promise<'given-up'>): Promise<Outcome | 'given-up'> {
+  async #outcomeOf({ signals }: Claim, attemptedAtMs: number, givenUp: Promise<'given-up'>): Promise<Outcome | 'given-up'> {
     const { sender, clock, limits } = this.#depot;
-    const attempt = { endpoint: this.#endpoint, deliveryId: deliveryIdOf(signals), signals, attemptedAtMs: clock.now() };
+    const attempt = { endpoint: this.#endpoint, deliveryId: deliveryIdOf(signals), signals, attemptedAtMs };
     const sending = new AbortController();
     let cancelTimer = (): void => undefined;
     const late = new Promise<'late'>((resolve) => {

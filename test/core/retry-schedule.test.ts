@@ -47,7 +47,7 @@ describe('an endpoint', () => {
         for (const [i, outcome] of all.entries()) {
           const before = state;
           const nowMs = i * 1_000;
-          state = endpointAfter(before, outcome, { nowMs, random: 0 });
+          state = endpointAfter(before, outcome, { attemptedAtMs: nowMs - 1, nowMs, random: 0 });
           inARow = outcome.kind === 'failed' ? inARow + 1 : 0;
           if (before.kind === 'disabled' && before.cause !== 'refused') expect(state).toBe(before);
           else if (outcome.kind === 'delivered') expect(state).toEqual(healthy);
@@ -59,5 +59,36 @@ describe('an endpoint', () => {
         }
       }),
     );
+  });
+
+  const failed = { kind: 'failed', reason: 'status 500' } as const;
+  const stateAfter = (state: EndpointState, attemptedAtMs: number, nowMs: number, outcome: Outcome = failed) =>
+    endpointAfter(state, outcome, { attemptedAtMs, nowMs, random: 0 });
+
+  it('has failed once when attempts fail that were under way together, and waits for as long as any of them asks', () => {
+    const once = stateAfter(healthy, 0, 100);
+    expect(stateAfter(once, 99, 110)).toEqual({ ...once, notBeforeMs: 110 });
+    expect(stateAfter(once, 99, 110, { ...failed, retryAfterMs: 5_000 })).toEqual({ ...once, notBeforeMs: 5_110 });
+    expect(stateAfter(stateAfter(once, 99, 110, { ...failed, retryAfterMs: 5_000 }), 99, 120)).toMatchObject({
+      failures: 1,
+      notBeforeMs: 5_110,
+    });
+    expect(stateAfter(once, 100, 200)).toMatchObject({ failures: 2, sinceMs: 100 });
+  });
+
+  it('is disabled after five days in which it was tried, and not by a failure after days without an attempt', () => {
+    const dayMs = 24 * hourMs;
+    const once = stateAfter(healthy, 0, 0);
+    expect(stateAfter(once, 6 * dayMs, 6 * dayMs)).toMatchObject({ kind: 'failing', failures: 2, sinceMs: 6 * dayMs });
+    const longestMs = Math.max(...[0, 2 * dayMs].map((retryAfterMs) => retryWaitMs({ attempts: 9, random: 1, retryAfterMs }) as number));
+    let state: EndpointState = once;
+    for (let nowMs = longestMs; state.kind === 'failing'; nowMs += longestMs) state = stateAfter(state, nowMs, nowMs);
+    expect(state).toMatchObject({ kind: 'disabled', cause: 'failing', sinceMs: Math.ceil((5 * dayMs) / longestMs) * longestMs });
+  });
+
+  it('goes on with what was stored before the time of the last failure was', () => {
+    const { failedAtMs: _, ...stored } = stateAfter(healthy, 0, 100) as EndpointState & { kind: 'failing' };
+    expect(stateAfter(stored, 99, 110)).toMatchObject({ failures: 1, sinceMs: 100 });
+    expect(stateAfter(stored, 100, 200)).toMatchObject({ failures: 2, sinceMs: 100, failedAtMs: 200 });
   });
 });

@@ -163,6 +163,22 @@ describe('an endpoint that is down', () => {
     });
   });
 
+  it('was not, when all that is under way fails at once: one failure, and the rest arrives within seconds', async () => {
+    const receiver = new Receiver([]);
+    await withDispatcher({ endpoints: [hooks], sender: receiver, random: () => 0 }, async ({ clock, dispatcher, store, events }) => {
+      const startMs = clock.now();
+      const isBroken = () => clock.now() - startMs > 450 && clock.now() - startMs <= 550;
+      receiver.answer = () => new Promise((done) => clock.after(100, () => done(isBroken() ? failed : delivered)));
+      await dispatcher.offer(Array.from({ length: 60 }, (_, i) => signalOf(`S${i}`, 0)));
+      await clock.pass(550);
+      expect(receiver.mostAtOnce).toBe(8);
+      expect(await store.endpointState('hooks')).toMatchObject({ kind: 'failing', failures: 1 });
+      await clock.pass(6 * secondMs);
+      expect(receiver.arrived).toHaveLength(60);
+      expect(events.filter(({ kind }) => kind.startsWith('endpoint'))).toEqual([]);
+    });
+  });
+
   it('is disabled after five days, said once, and gets everything in order when it is resumed', async () => {
     const receiver = new Receiver([]);
     receiver.answer = () => failed;
@@ -393,7 +409,7 @@ class Receiver implements Sender {
   readonly attempts: Attempt[] = [];
   readonly arrived: Signal[] = [];
   mostAtOnce = 0;
-  answer: (attempt: Attempt) => Outcome | 'hang';
+  answer: (attempt: Attempt) => Outcome | 'hang' | Promise<Outcome>;
   #atOnce = 0;
 
   constructor(script: readonly Outcome[]) {
@@ -405,7 +421,7 @@ class Receiver implements Sender {
     this.attempts.push(attempt);
     this.mostAtOnce = Math.max(this.mostAtOnce, ++this.#atOnce);
     try {
-      const outcome = this.answer(attempt);
+      const outcome = await this.answer(attempt);
       if (outcome === 'hang') return await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
       if (outcome.kind === 'delivered') this.arrived.push(...attempt.signals);
       return outcome;

@@ -1,7 +1,8 @@
 import { parseSignalEvent } from '../adapters/bus/parse-signals.ts';
 import { Arrivals, type Arrived, type OrderStore } from '../adapters/delivery/arrivals.ts';
 import type { Clock } from '../adapters/delivery/clock.ts';
-import type { Dispatcher, Offered } from '../adapters/delivery/dispatcher.ts';
+import type { Dispatcher } from '../adapters/delivery/dispatcher.ts';
+import type { Offered } from '../adapters/delivery/take-on.ts';
 import type { LinkedSignal } from '../core/signal.ts';
 import type { QueueEvent, QueueResponse } from './events/queue.ts';
 

@@ -1,15 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Endpoint } from '../../core/delivery.ts';
-import { choiceOf } from '../../core/delivery-choice.ts';
-import { batchOf, laneOf } from '../../core/delivery-lane.ts';
 import type { Signal } from '../../core/signal.ts';
-import { inParallel } from '../in-parallel.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { Courier, type Limits } from './courier.ts';
 import type { DeliveryEvent } from './events.ts';
 import type { Sender } from './sender.ts';
 import { Slots } from './slots.ts';
-import { type DeliveryStore, type NewDeliveries, rememberedMs, type Settlement } from './store.ts';
+import type { DeliveryStore, Settlement } from './store.ts';
+import { type Offered, takeOn } from './take-on.ts';
 
 export type DispatcherOptions = {
   readonly endpoints: readonly Endpoint[];
@@ -22,20 +20,6 @@ export type DispatcherOptions = {
   readonly clock?: Clock;
   /** From 0 to 1. @default Math.random */
   readonly random?: () => number;
-};
-
-/** Of signals offered, once for each endpoint. */
-export type Offered = {
-  /** Will be delivered. */
-  enqueued: number;
-  /** The endpoint had them before. */
-  repeated: number;
-  /** Not for the endpoint, by its choices. */
-  filtered: number;
-  /** Came in silent hours in which they are dropped. */
-  silenced: number;
-  /** The endpoint has been disabled for so long that nothing more is kept for it. */
-  abandoned: number;
 };
 
 const limitsByDefault: Limits = { attemptMs: 15_000, attemptsMax: 500, perEndpointMax: 8, leaseMs: 45_000 };
@@ -79,22 +63,13 @@ export class Dispatcher {
   /** Takes signals on: when it answers, they are durable and on their way. Offering them again is harmless. @throws what the store throws */
   async offer(signals: readonly Signal[]): Promise<Offered> {
     this.#rethrow();
-    const nowMs = this.#clock.now();
-    const offered: Offered = { enqueued: 0, repeated: 0, filtered: 0, silenced: 0, abandoned: 0 };
-    const deliveries: NewDeliveries[] = [];
-    const abandoned = await inParallel(this.#endpoints, 16, (endpoint) => this.#isAbandoned(endpoint, nowMs));
-    for (const [i, endpoint] of this.#endpoints.entries()) {
-      const { wanted = [], filtered = [], silenced = [] } = Object.groupBy(signals, (signal) => choiceOf(endpoint, signal, nowMs));
-      offered.filtered += filtered.length;
-      offered.silenced += silenced.length === 0 ? 0 : await this.#store.drop(endpoint.name, silenced, nowMs);
-      if (wanted.length === 0) continue;
-      if (abandoned[i]) offered.abandoned += await this.#store.drop(endpoint.name, wanted, nowMs);
-      else deliveries.push(...deliveriesOf(endpoint, wanted));
-    }
-    if (deliveries.length > 0) offered.enqueued = await this.#store.enqueue(deliveries, nowMs);
-    for (const name of new Set(deliveries.map(({ endpoint }) => endpoint))) this.#couriers.get(name)?.look();
-    const { enqueued, filtered, silenced, abandoned: dropped } = offered;
-    offered.repeated = signals.length * this.#endpoints.length - enqueued - filtered - silenced - dropped;
+    const { offered, wanting } = await takeOn(signals, {
+      endpoints: this.#endpoints,
+      store: this.#store,
+      stateOf: (endpoint) => this.#courierOf(endpoint).state(),
+      nowMs: this.#clock.now(),
+    });
+    for (const endpoint of wanting) this.#courierOf(endpoint).look();
     return offered;
   }
 
@@ -114,24 +89,34 @@ export class Dispatcher {
    * @throws what the store throws
    */
   async untilQuiet({ withinMs = 0, signal }: { readonly withinMs?: number; readonly signal?: AbortSignal } = {}): Promise<void> {
-    const aborted = new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }));
-    while (signal?.aborted !== true && !this.#isQuiet(withinMs)) {
-      const idle = new Promise<void>((resolve) => {
-        this.#waiting.add(resolve);
-      });
-      await Promise.race([idle, aborted]);
-    }
+    const tell = () => this.#tellWaiting();
+    signal?.addEventListener('abort', tell, { once: true });
+    await this.#until(() => signal?.aborted === true || this.#failure !== undefined || this.#isQuiet(withinMs));
+    signal?.removeEventListener('abort', tell);
     this.#rethrow();
   }
 
-  /** Begins no more attempts, and gives those under way some time to end. What is then cut off will be sent again. */
+  /**
+   * Begins no more attempts, and gives those under way some time to end. What is then cut off will be sent again. When it answers or throws,
+   * nothing goes on.
+   * @throws what the store throws
+   */
   async stop({ graceMs }: { readonly graceMs: number }): Promise<void> {
     for (const courier of this.#couriers.values()) courier.stop();
     const cancelTimer = this.#clock.after(graceMs, () => {
       for (const courier of this.#couriers.values()) courier.abort();
     });
-    await this.untilQuiet({ withinMs: Number.NEGATIVE_INFINITY });
+    await this.#until(() => this.#isIdle());
     cancelTimer();
+    this.#rethrow();
+  }
+
+  async #until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) {
+      await new Promise<void>((resolve) => {
+        this.#waiting.add(resolve);
+      });
+    }
   }
 
   #tellWaiting(): void {
@@ -140,17 +125,16 @@ export class Dispatcher {
   }
 
   #isQuiet(withinMs: number): boolean {
-    if (this.#failure !== undefined) return true;
     const untilMs = this.#clock.now() + withinMs;
-    for (const courier of this.#couriers.values()) {
-      if (courier.isBusy || courier.nextLookMs <= untilMs) return false;
-    }
-    return true;
+    return this.#isIdle() && [...this.#couriers.values()].every(({ nextLookMs }) => nextLookMs > untilMs);
   }
 
-  async #isAbandoned({ name }: Endpoint, nowMs: number): Promise<boolean> {
-    const state = await this.#couriers.get(name)?.state();
-    return state?.kind === 'disabled' && nowMs - state.sinceMs >= rememberedMs;
+  #isIdle(): boolean {
+    return [...this.#couriers.values()].every(({ isBusy }) => !isBusy);
+  }
+
+  #courierOf(endpoint: string): Courier {
+    return this.#couriers.get(endpoint) as Courier;
   }
 
   /** What is settled in one turn is settled together. */
@@ -177,9 +161,4 @@ export class Dispatcher {
   #rethrow(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
-}
-
-function deliveriesOf(endpoint: Endpoint, signals: readonly Signal[]): NewDeliveries[] {
-  const lanes = Map.groupBy(signals, (signal) => laneOf(endpoint, signal));
-  return [...lanes].map(([lane, ofLane]) => ({ endpoint: endpoint.name, lane, signals: ofLane, batch: batchOf(endpoint) }));
 }

@@ -399,6 +399,33 @@ describe('a dispatcher that is stopped', () => {
       expect(receiver.attempts).toHaveLength(1);
     });
   });
+
+  it('has nothing under way any more when it says so, also where the store has failed', async () => {
+    const receiver = new Receiver([]);
+    await withDispatcher({ endpoints: [hooks], sender: receiver }, async ({ clock, dispatcher, store }) => {
+      let settling = 0;
+      store.settle = async () => {
+        settling++;
+        await new Promise<void>((resolve) => clock.after(5 * secondMs, resolve));
+        settling--;
+        throw new Error('no table');
+      };
+      await dispatcher.offer([signalOf('IBM', 0), signalOf('AAPL', 0)]);
+      await clock.pass(secondMs);
+      store.claim = async () => {
+        throw new Error('no table');
+      };
+      dispatcher.wake().catch(() => undefined);
+      await clock.pass(secondMs);
+      expect(settling).toBe(1);
+      const stopped = dispatcher.stop({ graceMs: 20 * secondMs }).then(
+        () => 'stopped',
+        (error: Error) => `${error.message}, ${settling} under way`,
+      );
+      await clock.pass(20 * secondMs);
+      expect(await stopped).toBe('no table, 0 under way');
+    });
+  });
 });
 
 const delivered: Outcome = { kind: 'delivered', status: 200 };

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { CheckpointConflict } from '../../adapters/stores/errors.ts';
 import { MemoryCheckpoints } from '../../adapters/stores/memory.ts';
-import { unpackState } from '../../adapters/stores/state-bytes.ts';
+import { packState, unpackState } from '../../adapters/stores/state-bytes.ts';
 import { bucketOf } from '../../core/bucket.ts';
-import type { Pipeline } from '../../core/pipeline.ts';
+import { type Pipeline, stateVersion } from '../../core/pipeline.ts';
 import { restore, StateUnreadable } from '../../core/snapshot.ts';
 import { defineStrategy } from '../../core/strategy.ts';
 import type { Trade } from '../../core/trade.ts';
@@ -229,6 +229,51 @@ describe('the consumer', () => {
     await expect(mixed.container()(eventOf([recordOf(2)]))).rejects.toThrow(StateUnreadable);
   });
 
+  it('stands still in front of a state of an older version and touches nothing; other shards go on, and its own once the state is read again', async () => {
+    const pipeline = pipelineWith({
+      strategies: [
+        defineStrategy(
+          'buys',
+          ({ buy }) =>
+            () =>
+              buy('up'),
+        ),
+      ],
+      bucketCount: 2,
+    });
+    const account = new Account(pipeline);
+    const begun = [recordOf(1), recordOf(2, { symbol: odd })];
+    await account.container()(eventOf(begun));
+    const saveEven = (expectedVersion: number, state: Uint8Array) =>
+      account.checkpoints.commit([{ bucket: 0, expectedVersion, sequenceNumber: '1', state, signals: [] }]);
+    const [{ state = Buffer.of() } = {}] = await account.checkpoints.load([0]);
+    await saveEven(1, packState(withVersion(unpackState(state), stateVersion - 1)));
+    const before = [await account.saved(), (await account.checkpoints.load([0]))[0]?.state];
+
+    const own = eventOf([closing(3), closing(5, odd)]);
+    for (const container of [account.container(), account.container()]) {
+      await expect(container(own)).rejects.toMatchObject({
+        code: 'state-version-unsupported',
+        message: `the saved state has version "${stateVersion - 1}", this program reads ${stateVersion}; run the program that wrote it, or start a new generation`,
+      });
+    }
+    expect([await account.saved(), (await account.checkpoints.load([0]))[0]?.state]).toEqual(before);
+    expect([account.history.bars.size, await account.checkpoints.readOutbox(9)]).toEqual([0, []]);
+    await account.container()(eventOf([closing(4, odd)]));
+    expect((await account.saved())[1]).toEqual([2, '4']);
+
+    await saveEven(2, state);
+    await account.container()(own);
+    const whole = foldWhole(pipeline, [...begun, closing(3), closing(4, odd), closing(5, odd)]);
+    expect(sortedLines(account.history.bars.values())).toEqual(whole.bars);
+    const outbox = await account.checkpoints.readOutbox(9);
+    for (const bucket of [0, 1]) {
+      const signals = outbox.filter((item) => item.bucket === bucket).flatMap((item) => item.signals);
+      expect(signals.length).toBeGreaterThan(0);
+      expect(signals.map((signal) => JSON.stringify(signal))).toEqual(whole.signals[bucket]);
+    }
+  });
+
   it('takes no record of one bucket for the other’s sake: what cannot be read in one leaves the other alone', async () => {
     const account = new Account();
     const garbage = { ...recordOf(1), data: Buffer.from([0, 1, 2]) };
@@ -236,6 +281,13 @@ describe('the consumer', () => {
     expect([await account.tradesIn(0), await account.tradesIn(1), account.history.quarantined.size]).toEqual([1, 1, 1]);
   });
 });
+
+/** The second word of a state is its version. */
+function withVersion(state: Uint8Array, version: number): Uint8Array {
+  const changed = Uint8Array.from(state);
+  new Uint32Array(changed.buffer)[1] = version;
+  return changed;
+}
 
 /** Trades with ids that no compression makes small, in frames of a thousand, dealt to the buckets in turn. */
 function bulkyRecords(bucketCount: number, tradesPerBucket: number): StreamRecord[] {

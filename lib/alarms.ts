@@ -54,7 +54,7 @@ export function alarmsOf(watched: Watched, thresholds: AlarmThresholds): AlarmPl
   } = thresholds;
   const period = fiveMinutes;
   const ofHistory = history?.metricErrors({ period });
-  const aside = history?.metricsSetAside({ period }) ?? {};
+  const aside = history?.metricsSetAside({ period }, consumer) ?? {};
   const plans: (AlarmPlan | undefined | false)[] = [
     {
       name: 'iterator-age',
@@ -138,7 +138,7 @@ export function alarmsOf(watched: Watched, thresholds: AlarmThresholds): AlarmPl
     {
       name: 'tape-throttled',
       text: 'The feed writes more than the shards of the tape take',
-      metric: tape.metricWriteThrottled({ period }),
+      metric: tape.stream.metricWriteProvisionedThroughputExceeded({ statistic: 'Sum', period }),
       threshold: 0,
       periods: 3,
       datapoints: 2,

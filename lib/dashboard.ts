@@ -12,6 +12,7 @@ import {
   Stats,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
+import type { SignalConsumer } from './signal-consumer.ts';
 import type { Watched, WatchedHistory } from './watched.ts';
 import type { Webhooks } from './webhooks.ts';
 
@@ -38,8 +39,11 @@ function graphsOf(watched: Watched): Graph[] {
   return [
     {
       title: 'Trades a second',
-      left: [ratePerSec('trades', consumer.metric('trades', { period })), ratePerSec('records', tape.metricIncomingRecords({ period }))],
-      right: [ratePerSec('bytes', tape.metricIncomingBytes({ period }))],
+      left: [
+        ratePerSec('trades', consumer.metric('trades', { period })),
+        ratePerSec('records', tape.stream.metricIncomingRecords({ statistic: 'Sum', period })),
+      ],
+      right: [ratePerSec('bytes', tape.stream.metricIncomingBytes({ statistic: 'Sum', period }))],
     },
     { title: 'Bars', left: [counted('bars')] },
     {
@@ -63,7 +67,7 @@ function graphsOf(watched: Watched): Graph[] {
         consumer.metricThrottles({ period, label: 'consume throttles' }),
         signals.metricErrors({ period, label: 'publish errors' }),
         signals.metricThrottles({ period, label: 'publish throttles' }),
-        tape.metricWriteThrottled({ period, label: 'tape throttles' }),
+        tape.stream.metricWriteProvisionedThroughputExceeded({ statistic: 'Sum', period, label: 'tape throttles' }),
         ...[history?.metricErrors({ period, label: 'history errors' })].filter((metric) => metric !== undefined),
       ],
     },
@@ -95,12 +99,12 @@ function graphsOf(watched: Watched): Graph[] {
       right: [counted('stateBytes')],
     },
     ...(webhooks ? [{ title: 'Deliveries', left: deliveriesOf(webhooks) }] : []),
-    ...(history ? historyOf(history) : []),
+    ...(history ? historyOf(history, consumer) : []),
   ];
 }
 
-function historyOf(history: WatchedHistory): Graph[] {
-  const aside = Object.entries(history.metricsSetAside({ period })).map(([label, metric]) => metric.with({ label }));
+function historyOf(history: WatchedHistory, consumer: SignalConsumer): Graph[] {
+  const aside = Object.entries(history.metricsSetAside({ period }, consumer)).map(([label, metric]) => metric.with({ label }));
   return [
     { title: 'Wait for the history, s', left: [history.metricDeliveryAgeSec({ period, label: 'oldest bar or trade' })] },
     { title: 'Set aside by the history', left: aside },

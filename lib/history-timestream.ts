@@ -14,12 +14,13 @@ import { kept } from './kept.ts';
 import type { KeptHistory } from './kept-history.ts';
 import { defaultConfigPath, LambdaFunction } from './lambda-function.ts';
 import { metricOf } from './metric.ts';
-import type { Tape } from './tape.ts';
+import type { SignalConsumer } from './signal-consumer.ts';
+import type { ReadTape } from './tape.ts';
 import { triedUntilForgotten } from './tried-until-forgotten.ts';
 
 export type TimestreamHistoryProps = {
   /** Every trade of it is kept. */
-  readonly tape: Tape;
+  readonly tape: ReadTape;
   /**
    * How long rows stay where they are written fastest and asked soonest, 1 to 8,766 hours; an hour of it costs as much as a month of the other.
    * @default 3 hours
@@ -123,8 +124,8 @@ export class TimestreamHistory extends Construct implements KeptHistory {
   }
 
   /** Rows that Timestream has refused: trades of the history function, and bars, signals and late trades of the consumer. */
-  metricsSetAside(options?: MetricOptions): Readonly<Record<string, Metric>> {
-    return { trades: this.metric('rowsRefused', options), bars: metricOf(this, 'consume', 'rowsRefused', options) };
+  metricsSetAside(options: MetricOptions, consumer: SignalConsumer): Readonly<Record<string, Metric>> {
+    return { trades: this.metric('rowsRefused', options), bars: consumer.metricRowsRefused(options) };
   }
 
   metricErrors(options?: MetricOptions): Metric {

@@ -18,11 +18,11 @@ import { kept } from './kept.ts';
 import type { KeptHistory } from './kept-history.ts';
 import { defaultConfigPath, LambdaFunction } from './lambda-function.ts';
 import { metricOf } from './metric.ts';
-import type { Tape } from './tape.ts';
+import { grantReadTape, type ReadTape } from './tape.ts';
 
 export type HistoryProps = {
   /** Every trade of it is kept too. @default trades are not kept */
-  readonly tape?: Tape | undefined;
+  readonly tape?: ReadTape | undefined;
   /** The file that exports the deployment's config, for a history of trades. @default `tapeline.config.ts` in the folder that the app is started in */
   readonly configPath?: string | undefined;
   /** `parquet` with a Glue table and an Athena workgroup, or lines of `json` alone, where there is no Glue. @default 'parquet' */
@@ -184,7 +184,7 @@ export class History extends Construct implements KeptHistory {
   }
 
   /** Of what is put into it, or of a tape. */
-  #makeDelivery(id: string, table: HistoryTable, tape?: Tape): CfnDeliveryStream {
+  #makeDelivery(id: string, table: HistoryTable, tape?: ReadTape): CfnDeliveryStream {
     const { bufferingInterval = Duration.minutes(5) } = this.#props;
     const role = new Role(this, `${id}Role`, { assumedBy: new ServicePrincipal('firehose.amazonaws.com') });
     const glueTable = this.#catalog?.addParquet(id, table);
@@ -336,8 +336,8 @@ function errorPrefix({ name }: HistoryTable): string {
 }
 
 /** Its records are encrypted where they are read from. */
-function sourceOf(tape: Tape, role: Role): Pick<CfnDeliveryStreamProps, 'deliveryStreamType' | 'kinesisStreamSourceConfiguration'> {
-  tape.grantRead(role);
+function sourceOf(tape: ReadTape, role: Role): Pick<CfnDeliveryStreamProps, 'deliveryStreamType' | 'kinesisStreamSourceConfiguration'> {
+  grantReadTape(tape, role);
   return {
     deliveryStreamType: 'KinesisStreamAsSource',
     kinesisStreamSourceConfiguration: { kinesisStreamArn: tape.stream.streamArn, roleArn: role.roleArn },

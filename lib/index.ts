@@ -9,5 +9,5 @@ export { SessionClock, type SessionClockProps } from './session-clock.ts';
 export { SignalBus, type SignalBusProps } from './signal-bus.ts';
 export { SignalConsumer, type SignalConsumerProps } from './signal-consumer.ts';
 export { type SignalFilter, SignalTopic, type SignalTopicProps } from './signal-topic.ts';
-export { Tape, type TapeProps } from './tape.ts';
+export { type ReadTape, Tape, type TapeProps } from './tape.ts';
 export { Webhooks, type WebhooksProps } from './webhooks.ts';

@@ -1,4 +1,3 @@
-import { Stack } from 'aws-cdk-lib';
 import { Metric, type MetricOptions, Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
 import {
@@ -14,6 +13,7 @@ import {
   sessionMetrics,
   type SessionMetric,
 } from '../core/metrics.ts';
+import { placeOf } from './place.ts';
 
 type OwnMetric = ConsumeMetric | PublishMetric | DeliverMetric | HistoryMetric | SessionMetric;
 
@@ -29,7 +29,17 @@ export function metricOf(scope: Construct, entry: string, metricName: OwnMetric,
   });
 }
 
-/** How a function calls itself in logs and metrics. */
+/** Where the pipeline's stack has the construct with the function of each entry. */
+const usualPaths: Readonly<Record<string, string>> = {
+  consume: 'SignalConsumer',
+  publish: 'SignalBus',
+  deliver: 'Webhooks',
+  history: 'History',
+  'history-transform': 'History',
+  session: 'Observability/SessionClock',
+};
+
+/** How a function calls itself in logs and metrics: `Tapeline/consume` in the pipeline's stack, `Desk/Fund/consume` of a consumer `Fund` elsewhere. */
 export function serviceOf(scope: Construct, entry: string): string {
-  return `${Stack.of(scope).stackName}/${entry}`;
+  return [...placeOf(scope, usualPaths[entry] ?? ''), entry].join('/');
 }

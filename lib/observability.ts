@@ -13,17 +13,18 @@ import { alarmDefaults, type AlarmPlan, alarmsOf, type AlarmThresholds } from '.
 import { PipelineDashboard } from './dashboard.ts';
 import { DataKey } from './data-key.ts';
 import { kept } from './kept.ts';
+import { placeOf } from './place.ts';
 import { SessionClock } from './session-clock.ts';
 import type { SignalBus } from './signal-bus.ts';
 import type { SignalConsumer } from './signal-consumer.ts';
 import type { SignalTopic } from './signal-topic.ts';
-import type { Tape } from './tape.ts';
+import type { ReadTape } from './tape.ts';
 import { topicTarget } from './topic-target.ts';
 import type { WatchedHistory } from './watched.ts';
 import type { Webhooks } from './webhooks.ts';
 
 export type ObservabilityProps = AlarmThresholds & {
-  readonly tape: Tape;
+  readonly tape: Pick<ReadTape, 'stream'>;
   readonly consumer: SignalConsumer;
   readonly signals: SignalBus;
   readonly topic: SignalTopic;
@@ -52,6 +53,8 @@ export class Observability extends Construct {
   readonly alarms: readonly Alarm[];
   readonly dashboard: PipelineDashboard;
   readonly #runbookUrl: string;
+  /** Of the dashboard, and what the names of alarms begin with. */
+  readonly #name = placeOf(this, 'Observability').join('-');
 
   constructor(scope: Construct, id: string, props: ObservabilityProps) {
     super(scope, id);
@@ -65,7 +68,7 @@ export class Observability extends Construct {
     const watched = { tape, consumer, signals, topic, history, webhooks, session, givenUp };
     this.alarms = alarmsOf(watched, props).map((plan) => this.addAlarm(plan));
     this.dashboard = new PipelineDashboard(this, 'Dashboard', {
-      dashboardName: Stack.of(this).stackName,
+      dashboardName: this.#name,
       watched,
       alarms: this.alarms,
     });
@@ -73,8 +76,8 @@ export class Observability extends Construct {
 
   /** Where the dashboard is in the console. */
   get dashboardUrl(): string {
-    const { region, stackName } = Stack.of(this);
-    return `https://${region}.console.aws.amazon.com/cloudwatch/home?region=${region}#dashboards/dashboard/${stackName}`;
+    const { region } = Stack.of(this);
+    return `https://${region}.console.aws.amazon.com/cloudwatch/home?region=${region}#dashboards/dashboard/${this.#name}`;
   }
 
   /** One more alarm to the same topic; by its name there must be a page that says what to do. */
@@ -82,7 +85,7 @@ export class Observability extends Construct {
     const alarm = new Alarm(this, name, {
       ...alarmDefaults,
       ...plan,
-      alarmName: `${Stack.of(this).stackName}-${name}`,
+      alarmName: `${this.#name}-${name}`,
       alarmDescription: `${text}. What to do: ${this.#runbookUrl}${name}.md`,
       evaluationPeriods: periods,
       datapointsToAlarm: datapoints,

@@ -16,11 +16,12 @@ import { kept } from './kept.ts';
 import type { KeptHistory } from './kept-history.ts';
 import { defaultConfigPath, LambdaFunction } from './lambda-function.ts';
 import { metricOf } from './metric.ts';
-import type { Tape } from './tape.ts';
+import type { ReadTape } from './tape.ts';
 import { triedUntilForgotten } from './tried-until-forgotten.ts';
 
 export type SignalConsumerProps = {
-  readonly tape: Tape;
+  /** A `Tape`, or any stream of frames. */
+  readonly tape: ReadTape;
   /** Takes bars, signals and late trades. @default they are counted and not kept */
   readonly history?: KeptHistory | undefined;
   /**
@@ -124,6 +125,11 @@ export class SignalConsumer extends Construct {
     return metricOf(this, 'consume', name, options);
   }
 
+  /** Bars, signals and late trades that a history in Timestream has refused. */
+  metricRowsRefused(options?: MetricOptions): Metric {
+    return metricOf(this, 'consume', 'rowsRefused', options);
+  }
+
   /** A line for each reason of quarantine: for graphs, since an alarm cannot search. */
   metricQuarantinedByReason(options: Pick<MathExpressionOptions, 'period'> = {}): MathExpression {
     const { namespace, metricName, dimensions } = this.metric('quarantined');
@@ -175,7 +181,7 @@ export class SignalConsumer extends Construct {
   }
 
   /** No parallel invocations for one shard: they would part a bucket's trades, and a window with them is undefined. What is skipped is a hole in the bars. */
-  #readTape(tape: Tape, { tumblingWindow = Duration.minutes(5), hasEnhancedFanOut = false }: SignalConsumerProps): void {
+  #readTape(tape: ReadTape, { tumblingWindow = Duration.minutes(5), hasEnhancedFanOut = false }: SignalConsumerProps): void {
     const sourceProps: KinesisEventSourceProps = {
       ...triedUntilForgotten(tape.retention, this.quarantineBucket),
       // The payload limit of 6 MB cuts before this: few large batches save invocations and checkpoints.

@@ -1,7 +1,7 @@
 import { Duration, type RemovalPolicy } from 'aws-cdk-lib';
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam';
-import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
+import { type IStream, Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 import { acknowledge } from './acknowledge.ts';
@@ -23,9 +23,22 @@ export type TapeProps = {
   readonly removalPolicy?: RemovalPolicy | undefined;
 };
 
+/**
+ * What reads of a tape: a `Tape`, or any stream of frames that is there already and how long it remembers. An encrypted one must have been
+ * imported with its key, or nothing may decrypt it:
+ *
+ *     const stream = Stream.fromStreamAttributes(stack, 'Trades', { streamArn, encryptionKey: Key.fromKeyArn(stack, 'TradesKey', keyArn) });
+ *     new SignalConsumer(stack, 'Consumer', { tape: { stream, retention: Duration.days(7) } });
+ */
+export type ReadTape = {
+  readonly stream: IStream;
+  /** What the stream is set to: a batch is tried until an hour before its end. */
+  readonly retention: Duration;
+};
+
 /** The tape: a Kinesis stream of frames. The partition key of a record is its bucket, so that a bucket's trades stay in order. */
-export class Tape extends Construct {
-  readonly stream: Stream;
+export class Tape extends Construct implements ReadTape {
+  readonly stream: IStream;
   readonly encryptionKey: IKey;
   readonly retention: Duration;
 
@@ -34,18 +47,16 @@ export class Tape extends Construct {
     const { shardCount = 2, retention = Duration.hours(24), removalPolicy = kept } = props;
     this.retention = retention;
     this.encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
-    this.stream = new Stream(this, 'Stream', {
+    const stream = new Stream(this, 'Stream', {
       ...(shardCount === 'on-demand' ? { streamMode: StreamMode.ON_DEMAND } : { streamMode: StreamMode.PROVISIONED, shardCount }),
       retentionPeriod: retention,
       encryption: StreamEncryption.KMS,
       encryptionKey: this.encryptionKey,
       removalPolicy,
     });
-    acknowledge.finding(
-      this.stream,
-      'KDS3',
-      'the key is one for all data that rests, which can be withdrawn and shared with a feed elsewhere',
-    );
+    acknowledge.finding(stream, 'KDS3', 'the key is one for all data that rests, which can be withdrawn and shared with a feed elsewhere');
+    // The class says less exactly than its interface which properties may be undefined.
+    this.stream = stream as IStream;
   }
 
   /** For a feed: puts frames on the tape. */
@@ -56,15 +67,7 @@ export class Tape extends Construct {
 
   /** For a consumer or a replay. */
   grantRead(grantee: IGrantable): Grant {
-    grantDecrypt(this.encryptionKey, grantee);
-    return this.stream.grant(
-      grantee,
-      'kinesis:DescribeStream',
-      'kinesis:DescribeStreamSummary',
-      'kinesis:GetRecords',
-      'kinesis:GetShardIterator',
-      'kinesis:ListShards',
-    );
+    return grantReadTape(this, grantee);
   }
 
   /** Age of the oldest record that is still to be read: rises when the consumer stands still. */
@@ -84,4 +87,17 @@ export class Tape extends Construct {
   metricWriteThrottled(options?: MetricOptions): Metric {
     return this.stream.metricWriteProvisionedThroughputExceeded({ statistic: 'Sum', ...options });
   }
+}
+
+/** Action by action, for a consumer or a replay. */
+export function grantReadTape({ stream }: Pick<ReadTape, 'stream'>, grantee: IGrantable): Grant {
+  if (stream.encryptionKey) grantDecrypt(stream.encryptionKey, grantee);
+  return stream.grant(
+    grantee,
+    'kinesis:DescribeStream',
+    'kinesis:DescribeStreamSummary',
+    'kinesis:GetRecords',
+    'kinesis:GetShardIterator',
+    'kinesis:ListShards',
+  );
 }

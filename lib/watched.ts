@@ -5,7 +5,7 @@ import type { SessionClock } from './session-clock.ts';
 import type { SignalBus } from './signal-bus.ts';
 import type { SignalConsumer } from './signal-consumer.ts';
 import type { SignalTopic } from './signal-topic.ts';
-import type { Tape } from './tape.ts';
+import type { ReadTape } from './tape.ts';
 import type { Webhooks } from './webhooks.ts';
 
 type MetricTime = { readonly period?: Duration; readonly label?: string };
@@ -13,8 +13,8 @@ type MetricTime = { readonly period?: Duration; readonly label?: string };
 /** A history that says how long bars or trades wait for it, and what it sets aside. */
 export type WatchedHistory = {
   metricDeliveryAgeSec(options?: MetricTime): Metric | MathExpression;
-  /** What was kept aside instead of in the history, each by a name for graphs. */
-  metricsSetAside(options?: MetricTime): Readonly<Record<string, Metric>>;
+  /** What was kept aside instead of in the history, each by a name for graphs, also of what this consumer writes into it. */
+  metricsSetAside(options: MetricTime, consumer: SignalConsumer): Readonly<Record<string, Metric>>;
   /** Of its function; undefined without one. */
   metricErrors(options?: MetricTime): Metric | undefined;
   /** Where Lambda puts the batches of its function that it gives up; undefined where nothing is given up. */
@@ -23,7 +23,7 @@ export type WatchedHistory = {
 
 /** What alarms and the dashboard read their metrics from. */
 export type Watched = {
-  readonly tape: Tape;
+  readonly tape: Pick<ReadTape, 'stream'>;
   readonly consumer: SignalConsumer;
   readonly signals: SignalBus;
   readonly topic: SignalTopic;

@@ -3,13 +3,16 @@ import { Match } from 'aws-cdk-lib/assertions';
 import { AttributeType, type ITable, StreamViewType, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { EventBus, type IEventBus } from 'aws-cdk-lib/aws-events';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Stream } from 'aws-cdk-lib/aws-kinesis';
+import { Key } from 'aws-cdk-lib/aws-kms';
 import { SqsSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { afterAll, describe, expect, it } from 'vitest';
+import { History } from '../../lib/history.ts';
 import { SignalBus } from '../../lib/signal-bus.ts';
 import { SignalConsumer } from '../../lib/signal-consumer.ts';
 import { type SignalFilter, SignalTopic } from '../../lib/signal-topic.ts';
-import { Tape } from '../../lib/tape.ts';
+import { type ReadTape, Tape } from '../../lib/tape.ts';
 import { alone, ofType, removeFolders, type Resource, statementsOf } from './synth.ts';
 
 afterAll(removeFolders);
@@ -62,6 +65,26 @@ describe('a signal consumer alone', () => {
     template.hasResource('AWS::DynamoDB::Table', { DeletionPolicy: 'Delete' });
   });
 
+  it('reads a stream that is there already, by its key, until that forgets', () => {
+    const streamArn = 'arn:aws:kinesis:eu-central-1:123456789012:stream/trades';
+    const keyArn = 'arn:aws:kms:eu-central-1:123456789012:key/1';
+    const { template, resources } = alone((stack) => {
+      const stream = Stream.fromStreamAttributes(stack, 'Trades', { streamArn, encryptionKey: Key.fromKeyArn(stack, 'TradesKey', keyArn) });
+      const tape: ReadTape = { stream, retention: Duration.days(3) };
+      new SignalConsumer(stack, 'Consumer', { tape, history: new History(stack, 'History', { tape }) });
+    });
+    template.resourceCountIs('AWS::Kinesis::Stream', 0);
+    template.hasResourceProperties('AWS::Lambda::EventSourceMapping', { EventSourceArn: streamArn, MaximumRecordAgeInSeconds: 71 * 3600 });
+    template.hasResourceProperties('AWS::KinesisFirehose::DeliveryStream', {
+      KinesisStreamSourceConfiguration: Match.objectLike({ KinesisStreamARN: streamArn }),
+    });
+    const decrypting = statementsOf(resources).filter(
+      ({ Action, Resource }) => Action.includes('kms:Decrypt') && Resource.includes(keyArn),
+    );
+    // The consumer, and the Firehose of the trades.
+    expect(decrypting).toHaveLength(2);
+  });
+
   it('may see that a state is missing, of its own bucket of states alone', () => {
     const { resources } = alone((stack) => new SignalConsumer(stack, 'Consumer', { tape: new Tape(stack, 'Tape') }));
     const listing = statementsOf(resources).filter(({ Action, Condition }) => Action.includes('s3:ListBucket') && !Condition);
@@ -81,11 +104,11 @@ describe('a signal consumer alone', () => {
     expect(metric).toEqual({
       namespace: 'Tapeline',
       metricName: 'watermarkLagMs',
-      dimensions: { service: 'Alone/consume' },
+      dimensions: { service: 'Alone/Consumer/consume' },
       statistic: 'Maximum',
     });
     template.hasResourceProperties('AWS::Lambda::Function', {
-      Environment: { Variables: Match.objectLike({ POWERTOOLS_SERVICE_NAME: 'Alone/consume' }) },
+      Environment: { Variables: Match.objectLike({ POWERTOOLS_SERVICE_NAME: 'Alone/Consumer/consume' }) },
     });
   });
 });

@@ -1,16 +1,23 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Duration } from 'aws-cdk-lib';
+import { Duration, type Stack } from 'aws-cdk-lib';
 import { Match } from 'aws-cdk-lib/assertions';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import { Construct } from 'constructs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defineTapeline, deploymentOptionsOf, pipelineOptionsOf, webhook } from '../../core/config.ts';
 import { consumeMetrics, deliverMetrics, historyMetrics, publishMetrics, sessionMetrics } from '../../core/metrics.ts';
 import { pipelineOf } from '../../core/pipeline.ts';
+import { TimestreamHistory } from '../../lib/history-timestream.ts';
+import { Observability } from '../../lib/observability.ts';
+import { SignalBus } from '../../lib/signal-bus.ts';
+import { SignalConsumer } from '../../lib/signal-consumer.ts';
+import { SignalTopic } from '../../lib/signal-topic.ts';
+import { Tape } from '../../lib/tape.ts';
 import { loadOf } from '../../local/cost/load.ts';
 import { monthOf } from '../../local/cost/month.ts';
 import { root } from '../house/project.ts';
-import { ofType, removeFolders, type Resource, type Synthesised, synthesisePipeline } from './synth.ts';
+import { alone, ofType, removeFolders, type Resource, type Synthesised, synthesisePipeline } from './synth.ts';
 
 const pagesFolder = 'docs/runbooks/';
 
@@ -145,6 +152,50 @@ describe('every metric that an alarm or the dashboard reads', () => {
         });
       }
     }
+  });
+});
+
+describe('two of a kind in one stack', () => {
+  it('are told apart by their metrics, alarms and dashboards', () => {
+    const watched = (stack: Stack, id: string) => {
+      const part = new Construct(stack, id);
+      const tape = new Tape(part, 'Tape');
+      const history = new TimestreamHistory(part, 'History', { tape });
+      const consumer = new SignalConsumer(part, 'Consumer', { tape, history });
+      const signals = new SignalBus(part, 'Bus', { table: consumer.table, generation: '1' });
+      const topic = new SignalTopic(part, 'Topic', { bus: signals.bus });
+      new Observability(part, 'Observability', { tape, consumer, signals, topic, history, calendar: 'us-equities' });
+    };
+    const both = alone((stack) => ['Fund', 'Desk'].map((id) => watched(stack, id)));
+    const services = ofType(both.resources, 'AWS::Lambda::Function').map(
+      ({ Properties }) => Properties.Environment.Variables.POWERTOOLS_SERVICE_NAME as string,
+    );
+    expect(services.sort()).toEqual(
+      ['Desk', 'Fund'].flatMap((part) =>
+        ['Bus/publish', 'Consumer/consume', 'History/history', 'Observability/SessionClock/session'].map((end) => `Alone/${part}/${end}`),
+      ),
+    );
+    const named = alarmsOf(both).map(({ AlarmName }) => AlarmName);
+    expect(new Set(named).size).toBe(named.length);
+    const dashboards = ofType(both.resources, 'AWS::CloudWatch::Dashboard').map(({ Properties }) => Properties.DashboardName);
+    expect(dashboards).toEqual(['Alone-Fund-Observability', 'Alone-Desk-Observability']);
+    // Each reads its own alone.
+    for (const part of ['Fund', 'Desk']) {
+      const own = alarmsOf(both).filter(({ AlarmName }) => AlarmName.startsWith(`Alone-${part}-`));
+      const read = [...new Set(JSON.stringify(own).match(/Alone\/\w+\/[\w/]+/g))].sort();
+      expect(read).toEqual(services.filter((service) => service.startsWith(`Alone/${part}/`)).sort());
+    }
+  });
+
+  it('have the names of the pipeline’s where they are what it has', () => {
+    const services = ofType([...open.resources, ...session.resources, ...timestream.resources], 'AWS::Lambda::Function').map(
+      ({ Properties }) => Properties.Environment.Variables.POWERTOOLS_SERVICE_NAME as string,
+    );
+    expect([...new Set(services)].sort()).toEqual(
+      Object.keys(ownMetrics)
+        .map((entry) => `Tapeline/${entry}`)
+        .sort(),
+    );
   });
 });
 

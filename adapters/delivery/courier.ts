@@ -77,7 +77,10 @@ export class Courier {
   }
 
   async state(): Promise<EndpointState> {
-    this.#state ??= await this.#depot.store.endpointState(this.#endpoint.name);
+    if (this.#state !== undefined) return this.#state;
+    const read = await this.#depot.store.endpointState(this.#endpoint.name);
+    // What an attempt has brought meanwhile is newer.
+    this.#state ??= read;
     return this.#state;
   }
 
@@ -127,7 +130,7 @@ export class Courier {
     const { store, clock, slots, limits } = this.#depot;
     const state = await this.state();
     const nowMs = clock.now();
-    const openMs = Math.max(openFromMs(state), silenceEndMs(this.#endpoint.silence ?? [], nowMs) ?? nowMs);
+    const openMs = openAtMs(this.#endpoint, state, nowMs);
     if (openMs > nowMs) return this.#lookAt(openMs);
     const kind: SlotKind = state.kind === 'healthy' ? 'healthy' : 'failing';
     const wanted = this.#width - this.#underWay.size;
@@ -226,6 +229,11 @@ export class Courier {
     if (typeof outcome === 'string') sending.abort();
     return outcome === 'late' ? { kind: 'failed', reason: `no answer within ${limits.attemptMs / 1_000} s` } : outcome;
   }
+}
+
+/** From when on something may be sent to the endpoint, by its state and its silence; infinite for one that waits to be resumed. */
+export function openAtMs({ silence = [] }: Endpoint, state: EndpointState, nowMs: number): number {
+  return Math.max(openFromMs(state), silenceEndMs(silence, nowMs) ?? nowMs);
 }
 
 /** Whether what waits does so because of the endpoint. */

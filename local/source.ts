@@ -1,5 +1,6 @@
-import { basename, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { checkHead, type FileHead, headOf } from '../adapters/feeds/file-head.ts';
 import { formatOf } from '../adapters/feeds/formats.ts';
 import { openInput, readFeed } from '../adapters/feeds/input.ts';
 import type { FeedOutput } from '../adapters/feeds/feed.ts';
@@ -33,37 +34,45 @@ export type FileSourceOptions = {
   readonly path: string;
   /** What `snapshot` returned. Standard input is read from where it is; its counts go on, and its lines are told from those of before. */
   readonly from?: string | undefined;
+  /** How positions name a file. @default as `path` does */
+  readonly label?: string;
   /** Numbers symbols for several sources alike. */
   readonly trades?: TradeBatch;
 };
 
+export function sourceNameOf({ feed, path }: Pick<FileSourceOptions, 'feed' | 'path'>): string {
+  return `${feed}:${path === '-' ? '-' : resolve(path)}`;
+}
+
 /** @throws InputError or UnknownNameError */
-export async function openFileSource({ feed, path, from, trades = new TradeBatch() }: FileSourceOptions): Promise<Source> {
+export async function openFileSource({ feed, path, from, label = path, trades = new TradeBatch() }: FileSourceOptions): Promise<Source> {
   const format = formatOf(feed);
   const isStandardInput = path === '-';
   const before = from === undefined ? undefined : (JSON.parse(from) as SavedFile);
   const saved = isStandardInput ? undefined : before;
   const opened = isStandardInput ? (before?.opened ?? 0) + 1 : 1;
+  if (saved?.head !== undefined) await checkHead(path, saved.head);
+  const head = isStandardInput ? undefined : await headOf(path);
   const decoder = format.decoder(saved);
   const input = await openInput(path, saved === undefined ? {} : { byteOffset: saved.byteOffset });
   const output: FeedOutput = { trades, rejected: [] };
   const reading = readFeed(input, decoder, output);
   const quarantined: Quarantined[] = [];
   const counts = () => (isStandardInput ? addedCounts(before?.counts ?? {}, decoder.counts) : decoder.counts);
-  const label = isStandardInput ? `-${opened > 1 ? opened : ''}` : basename(path);
+  const place = isStandardInput ? `-${opened > 1 ? opened : ''}` : label;
   return {
-    name: `${feed}:${isStandardInput ? '-' : resolve(path)}`,
+    name: sourceNameOf({ feed, path }),
     isLive: isStandardInput,
     trades,
     quarantined,
     async next() {
       const { done } = await reading.next();
       for (const { line, byteOffset, reason, sample } of output.rejected)
-        quarantined.push({ position: `${label}:${line}:${byteOffset}`, reason, sample });
+        quarantined.push({ position: `${place}:${line}:${byteOffset}`, reason, sample });
       output.rejected.length = 0;
       return !done;
     },
-    snapshot: () => JSON.stringify({ ...decoder.snapshot(), counts: counts(), opened } satisfies SavedFile),
+    snapshot: () => JSON.stringify({ ...decoder.snapshot(), counts: counts(), opened, ...(head && { head }) } satisfies SavedFile),
     get counts() {
       return counts();
     },
@@ -83,6 +92,7 @@ type SavedFile = {
   readonly counts: Readonly<Record<string, number>>;
   /** How often standard input was opened. */
   readonly opened: number;
+  readonly head?: FileHead;
 };
 
 export type MarketSourceOptions = SimulationOptions & {

@@ -1,10 +1,11 @@
+import { resolve } from 'node:path';
 import type { Endpoint } from '../../core/delivery.ts';
 import type { Pipeline } from '../../core/pipeline.ts';
 import { filterFor, pipelineFor, type SharedOptions } from '../options.ts';
 import { countText } from '../progress.ts';
 import { type RunNow, run } from '../run.ts';
 import type { ServeAddress } from '../serve-address.ts';
-import { openFileSource, type Source } from '../source.ts';
+import { openFileSource, type Source, sourceNameOf } from '../source.ts';
 import { exitCodeOf, printSummary, tellEndpoint, tellServing, tellUndelivered } from './report.ts';
 import type { Session } from './session.ts';
 
@@ -69,9 +70,7 @@ export async function runAndReport({
   return exitCodeOf(summary, options, session);
 }
 
-/** The input, from where the state folder says that it was read to. */
+/** The input, from where the state folder says that it was read to. Its positions name it whole: files of one name may come from many folders. */
 export async function openWithState(feed: string, path: string, stateOf: (name: string) => string | undefined): Promise<Source> {
-  const { name, stop } = await openFileSource({ feed, path });
-  stop();
-  return openFileSource({ feed, path, from: stateOf(name) });
+  return openFileSource({ feed, path, label: resolve(path), from: stateOf(sourceNameOf({ feed, path })) });
 }

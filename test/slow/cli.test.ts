@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -110,6 +110,32 @@ describe('the summary', () => {
     expect(factsOf(summaryOf(again))).toEqual(factsOf(expected));
     expect(again.stderr).toContain('had been read before');
     expect(factsOf(await replayed('--feed', 'tape', '--state', 'state-of-trades.ndjson'))).toEqual(factsOf(expected));
+  });
+
+  it('counts the bad lines of two files of one name, which come from two folders', async () => {
+    for (const day of ['monday', 'tuesday']) {
+      mkdirSync(join(folder, day));
+      writeFileSync(join(folder, day, 'bad.ndjson'), `bad on ${day}\n${linesOf('first.ndjson').find(isTrade)}\n`);
+      await cli(['run', '--input', join(day, 'bad.ndjson'), '--state', 'two-days', ...pipeline]);
+    }
+    const { stdout } = await cli(['query', '--state', 'two-days', '--json', 'select position, sample from quarantine order by sample']);
+    expect(JSON.parse(stdout).rows).toEqual([
+      [expect.stringMatching(/monday.bad\.ndjson:1:0$/), 'bad on monday'],
+      [expect.stringMatching(/tuesday.bad\.ndjson:1:0$/), 'bad on tuesday'],
+    ]);
+  });
+
+  it('is not made of a file that lies where another one was read, and of one that has grown it is', async () => {
+    const [one, two, three] = linesOf('all.ndjson') as [string, string, string];
+    const run = () => cli(['run', '--input', 'grows.ndjson', '--state', 'growing', ...pipeline]);
+    writeFileSync(join(folder, 'grows.ndjson'), `${one}\n`);
+    await run();
+    writeFileSync(join(folder, 'grows.ndjson'), `${one}\n${two}\n`);
+    expect(summaryOf(await run()).trades).toBe(2);
+    writeFileSync(join(folder, 'grows.ndjson'), `${three}\n${two}\n${one}\n`);
+    const { exitCode, stderr } = await run();
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('is not the file that was read before under this name');
   });
 
   it('of an empty input counts nothing', async () => {

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, writeFi
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { alone } from './alone.mjs';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 export const nodeMajorMin = 24;
@@ -11,10 +12,19 @@ export const nodeMajorMin = 24;
 export function ensureInstalled() {
   // A package that somebody installed has no lock file: its own installer has done the work.
   if (!existsSync(join(root, 'package-lock.json'))) return false;
-  const stale = !isInstalled(readJson('package-lock.json'), readJson('node_modules/.package-lock.json'));
-  if (stale) install();
+  const stale = isStale();
+  // Two starts at once, as of a test and of the main job, would each remove what the other has installed.
+  if (stale) alone(join(root, '.installing'), () => isStale() && install());
   linkTapeline();
   return stale;
+}
+
+function isStale() {
+  const installed = readJson('node_modules/.package-lock.json');
+  // What npm was killed over has its list, and not all of its folders.
+  return (
+    !isInstalled(readJson('package-lock.json'), installed) || !Object.keys(installed.packages).every((path) => existsSync(join(root, path)))
+  );
 }
 
 /** The Node 24 of the platform package, else the running Node if it is new enough. @throws Error with one line for the user. */

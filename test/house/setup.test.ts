@@ -1,8 +1,9 @@
-import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFile, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import { root } from './project.ts';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeProject, root, writeFile } from './project.ts';
 
 type Lock = { packages: Record<string, { version?: string; resolved?: string; optionalDependencies?: Record<string, string> }> };
 
@@ -49,6 +50,49 @@ describe('node_modules is taken for installed', () => {
     ['when a package excludes some other system', { 'node_modules/a': { ...a, os: ['!win32'] } }, true],
   ])('%s', (_, packages, expected) => {
     expect(isInstalled({ wanted, installed: packages && { packages } })).toBe(expected);
+  });
+});
+
+describe('the set-up', () => {
+  const npm = `
+    const { appendFileSync, mkdirSync, rmSync, writeFileSync } = require('node:fs');
+    appendFileSync('installs', 'begin ');
+    rmSync('node_modules', { recursive: true, force: true });
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+    mkdirSync('node_modules/a', { recursive: true });
+    writeFileSync('node_modules/.package-lock.json', JSON.stringify({ packages: { 'node_modules/a': { version: '1.0.0' } } }));
+    appendFileSync('installs', 'end ');`;
+  let project: string;
+  const start = () =>
+    promisify(execFile)(process.execPath, ['bin/with-node.mjs', 'hello.mjs'], {
+      cwd: project,
+      env: { PATH: process.env['PATH'], npm_execpath: join(project, 'npm.js'), npm_node_execpath: process.execPath },
+    });
+  const installs = () => readFileSync(join(project, 'installs'), 'utf8');
+
+  beforeEach(() => {
+    const lockFile = JSON.stringify({ packages: { '': {}, 'node_modules/a': { version: '1.0.0' } } });
+    const written = { 'package.json': '{}', 'package-lock.json': lockFile, 'npm.js': npm, 'hello.mjs': `console.log('hello')` };
+    project = makeProject({ copied: ['bin', 'local/orphan.ts'], written });
+  });
+  afterEach(() => rmSync(project, { recursive: true, force: true }));
+
+  it('is done once when several commands are the first at the same time', async () => {
+    const started = await Promise.all([start(), start(), start()]);
+    expect(started.map(({ stdout }) => stdout)).toEqual(['hello\n', 'hello\n', 'hello\n']);
+    expect(installs()).toBe('begin end ');
+    expect(readdirSync(project).filter((name) => name.startsWith('.installing'))).toEqual([]);
+  });
+
+  it('is done again where folders of the list are missing, and after a start that was killed in it', async () => {
+    await start();
+    await start();
+    expect(installs()).toBe('begin end ');
+    rmSync(join(project, 'node_modules', 'a'), { recursive: true });
+    const { pid } = spawnSync(process.execPath, ['-e', '']);
+    writeFile(project, '.installing', String(pid));
+    await start();
+    expect(installs()).toBe('begin end begin end ');
   });
 });
 

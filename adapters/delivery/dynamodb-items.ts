@@ -6,7 +6,8 @@ import type { DeadLetter, WaitingLane } from './store.ts';
  * One table, `pk` and `sk` strings, `expiresAtSec` its time to live, and a local index of the lanes by when they are due:
  *
  *     pk                         sk                  attributes
- *     lanes#<endpoint>           <lane>              dueAtMs, signals, attempts, head, reason; claimed: leaseId, dueBeforeMs
+ *     lanes#<endpoint>           <lane>              dueAtMs, signals, attempts, head, reason; claimed: leaseId, dueBeforeMs, and requeuedAtMs
+ *                                                    when an earlier signal has been put back since
  *     pending#<endpoint>#<lane>  <place>             signal
  *     known#<endpoint>           <signalId>          fate, expiresAtSec
  *     dead#<endpoint>            <time>#<delivery>   lane, deliveryId, signals, attempts, reason, diedAtMs, expiresAtSec

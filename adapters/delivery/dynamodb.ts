@@ -9,10 +9,10 @@ import {
   UpdateItemCommand,
   type UpdateItemCommandInput,
 } from '@aws-sdk/client-dynamodb';
-import { deliveryIdOf } from '../../core/delivery-lane.ts';
+import { deliveryIdOf, isFromBefore } from '../../core/delivery-lane.ts';
 import { deliveryTable } from '../../core/delivery-table.ts';
 import { type EndpointState, healthy } from '../../core/endpoint-state.ts';
-import type { Signal } from '../../core/signal.ts';
+import { bySignalOrder, type Signal } from '../../core/signal.ts';
 import { type Backoff, waitAfterAttempt } from '../backoff.ts';
 import { inParallel } from '../in-parallel.ts';
 import {
@@ -102,11 +102,15 @@ export class DynamoDbDeliveries implements DeliveryStore {
   }
 
   async claim(request: ClaimRequest): Promise<Claims> {
-    const { lanesMax, nowMs, isProbe = false } = request;
+    const { endpoint, batch, lanesMax, nowMs, isProbe = false } = request;
+    const isFirst = ({ lane }: Pick<WaitingLane, 'lane'>) => isFromBefore(lane, batch);
+    // Batches come first by name, and there is one lane of them: if there are both kinds, these are of both.
+    const hasFirst = (await this.#table.query({ pk: lanesPartition(endpoint), limit: 2 })).map(laneOf).some(isFirst);
     const candidates: LaneItem[] = [];
     let nextDueAtMs: number | undefined;
     // By when they are due: those of others, whose lease is not over, are passed over.
-    await this.#eachLane(request.endpoint, (lane) => {
+    await this.#eachLane(endpoint, (lane) => {
+      if (hasFirst && !isFirst(lane)) return 'more';
       const isDue = lane.dueAtMs <= nowMs;
       if (!isDue && lane.isClaimed) return 'more';
       if (candidates.length < lanesMax && (isDue || (isProbe && lane.attempts > 0))) candidates.push(lane);
@@ -172,9 +176,24 @@ export class DynamoDbDeliveries implements DeliveryStore {
     return (await this.#table.query({ pk: deadPartition(endpoint), limit })).map(deadLetterOf);
   }
 
-  async requeue(letters: readonly DeadLetter[], { batch, nowMs }: Parameters<DeliveryStore['requeue']>[1]): Promise<number> {
-    const counts = await inParallel(letters, parallelMax, async (letter) => {
-      const { endpoint, lane, signals } = letter;
+  async requeue(letters: readonly DeadLetter[], options: Parameters<DeliveryStore['requeue']>[1]): Promise<number> {
+    const lanes = Map.groupBy(letters, ({ lane }) => lane);
+    const counts = await inParallel([...lanes.values()], parallelMax, async (ofLane) => {
+      let count = 0;
+      // In their order: what is put back may be sent at once.
+      for (const letter of ofLane.toSorted(byPlace)) count += await this.#requeueOne(letter, options);
+      return count;
+    });
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** The table does that by itself. */
+  async removeExpired(): Promise<void> {}
+
+  async #requeueOne(letter: DeadLetter, { batch, nowMs }: Parameters<DeliveryStore['requeue']>[1]): Promise<number> {
+    const { endpoint, lane, signals } = letter;
+    for (;;) {
+      const item = await this.#table.get(key(lanesPartition(endpoint), lane));
       const reasons = await this.#transact([
         {
           Delete: {
@@ -185,17 +204,31 @@ export class DynamoDbDeliveries implements DeliveryStore {
         },
         ...signals.map(({ signalId }) => this.#fate(endpoint, signalId, 'pending', undefined)),
         ...signals.map((signal) => this.#putPending(endpoint, lane, signal)),
-        this.#addToLane({ endpoint, lane, signals, batch }, nowMs),
+        this.#putBackInLane({ endpoint, lane, signals, batch }, item && laneOf(item), nowMs),
       ]);
-      if (reasons !== undefined) return 0;
-      await this.#dueIfFull(endpoint, lane, batch.signalsMax, nowMs);
-      return signals.length;
-    });
-    return counts.reduce((sum, count) => sum + count, 0);
+      if (reasons === undefined) return signals.length;
+      if (isConditionFailed(reasons[0])) return 0;
+      // Else the lane was claimed or settled meanwhile.
+    }
   }
 
-  /** The table does that by itself. */
-  async removeExpired(): Promise<void> {}
+  /** What is put back before the lane's head takes its place, at once or when the claim is settled under which that is sent now. */
+  #putBackInLane(deliveries: NewDeliveries, before: LaneItem | undefined, nowMs: number): TransactWriteItem {
+    const { endpoint, lane, signals } = deliveries;
+    const [headPlace] = before?.head ?? [];
+    if (headPlace !== undefined && headPlace < placeOf(signals[0] as Signal)) return this.#addToLane(deliveries, nowMs);
+    const isClaimed = before?.isClaimed === true;
+    const times = isClaimed ? 'dueBeforeMs = :now, requeuedAtMs = :now' : 'dueAtMs = :now';
+    return {
+      Update: {
+        TableName: this.#tableName,
+        Key: key(lanesPartition(endpoint), lane),
+        UpdateExpression: `SET ${times}, attempts = :none ADD signals :count REMOVE head, reason`,
+        ConditionExpression: isClaimed ? 'attribute_exists(leaseId)' : 'attribute_not_exists(leaseId)',
+        ExpressionAttributeValues: { ':now': number(nowMs), ':none': number(0), ':count': number(signals.length) },
+      },
+    };
+  }
 
   async #enqueueLane({ signals, ...rest }: NewDeliveries, nowMs: number): Promise<number> {
     let added = 0;
@@ -259,7 +292,7 @@ export class DynamoDbDeliveries implements DeliveryStore {
   async #claimLane({ lane, dueAtMs }: LaneItem, { endpoint, batch, nowMs, leaseMs }: ClaimRequest): Promise<Claim | undefined> {
     const claimId = randomUUID();
     const claimed = await this.#updateLane(endpoint, lane, {
-      UpdateExpression: 'SET dueAtMs = :until, dueBeforeMs = :due, leaseId = :lease',
+      UpdateExpression: 'SET dueAtMs = :until, dueBeforeMs = :due, leaseId = :lease REMOVE requeuedAtMs',
       // An answer may have been lost.
       ConditionExpression: 'dueAtMs = :due OR leaseId = :lease',
       ExpressionAttributeValues: { ':until': number(nowMs + leaseMs), ':due': number(dueAtMs), ':lease': text(claimId) },
@@ -272,7 +305,7 @@ export class DynamoDbDeliveries implements DeliveryStore {
       // What one attempt has sent together, the next must too, whatever comes in between.
       const frozen = await this.#updateLane(endpoint, lane, {
         UpdateExpression: 'SET head = :head',
-        ConditionExpression: 'leaseId = :lease',
+        ConditionExpression: 'leaseId = :lease AND attribute_not_exists(requeuedAtMs)',
         ExpressionAttributeValues: { ':head': placesOf(signals), ':lease': text(claimId) },
       });
       if (frozen === undefined) return undefined;
@@ -291,33 +324,34 @@ export class DynamoDbDeliveries implements DeliveryStore {
 
   async #settleOne(settlement: Settlement): Promise<void> {
     const { claim } = settlement;
+    if (settlement.kind === 'released') return this.#giveBack(claim);
+    if (settlement.kind === 'failed') return this.#keepHead(settlement);
+    await this.#take(settlement, this.#signalsOf.get(claim) === claim.signals.length);
+  }
+
+  async #giveBack({ endpoint, lane, claimId }: Claim): Promise<void> {
+    await this.#updateLane(endpoint, lane, {
+      UpdateExpression: 'SET dueAtMs = dueBeforeMs REMOVE leaseId, dueBeforeMs, requeuedAtMs',
+      ConditionExpression: 'leaseId = :lease',
+      ExpressionAttributeValues: { ':lease': text(claimId) },
+    });
+  }
+
+  async #keepHead({ claim, dueAtMs, attempts, reason }: Extract<Settlement, { kind: 'failed' }>): Promise<void> {
     const { endpoint, lane, claimId, signals } = claim;
-    const isMine = { ConditionExpression: 'leaseId = :lease' };
-    const mine = { ':lease': text(claimId) };
-    switch (settlement.kind) {
-      case 'released':
-        await this.#updateLane(endpoint, lane, {
-          ...isMine,
-          UpdateExpression: 'SET dueAtMs = dueBeforeMs REMOVE leaseId, dueBeforeMs',
-          ExpressionAttributeValues: mine,
-        });
-        return;
-      case 'failed':
-        await this.#updateLane(endpoint, lane, {
-          ...isMine,
-          UpdateExpression: 'SET dueAtMs = :due, attempts = :attempts, reason = :reason, head = :head REMOVE leaseId, dueBeforeMs',
-          ExpressionAttributeValues: {
-            ...mine,
-            ':due': number(settlement.dueAtMs),
-            ':attempts': number(settlement.attempts),
-            ':reason': text(settlement.reason),
-            ':head': placesOf(signals),
-          },
-        });
-        return;
-      default:
-        await this.#take(settlement, this.#signalsOf.get(claim) === signals.length);
-    }
+    const kept = await this.#updateLane(endpoint, lane, {
+      UpdateExpression: 'SET dueAtMs = :due, attempts = :attempts, reason = :reason, head = :head REMOVE leaseId, dueBeforeMs',
+      ConditionExpression: 'leaseId = :lease AND attribute_not_exists(requeuedAtMs)',
+      ExpressionAttributeValues: {
+        ':lease': text(claimId),
+        ':due': number(dueAtMs),
+        ':attempts': number(attempts),
+        ':reason': text(reason),
+        ':head': placesOf(signals),
+      },
+    });
+    // An earlier signal was put back: the lane begins with that one.
+    if (kept === undefined) await this.#giveBack(claim);
   }
 
   /** Takes a delivery out of its lane, and the lane away when that was all; something may have come for it meanwhile. */
@@ -359,7 +393,8 @@ export class DynamoDbDeliveries implements DeliveryStore {
       Update: {
         TableName: this.#tableName,
         Key: key(lanesPartition(endpoint), lane),
-        UpdateExpression: 'SET dueAtMs = :due, attempts = :none ADD signals :count REMOVE leaseId, dueBeforeMs, head, reason',
+        UpdateExpression:
+          'SET dueAtMs = if_not_exists(requeuedAtMs, :due), attempts = :none ADD signals :count REMOVE leaseId, dueBeforeMs, requeuedAtMs, head, reason',
         ConditionExpression: 'leaseId = :lease',
         ExpressionAttributeValues: {
           ':lease': text(claimId),
@@ -452,4 +487,8 @@ function isConditionFailed(reason: CancellationReason | undefined): boolean {
 
 function placesOf(signals: readonly Signal[]) {
   return text(JSON.stringify(signals.map(placeOf)));
+}
+
+function byPlace(a: DeadLetter, b: DeadLetter): number {
+  return bySignalOrder(a.signals[0] as Signal, b.signals[0] as Signal);
 }

@@ -1,5 +1,6 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { deliveryIdOf } from '../../core/delivery-lane.ts';
+import type { Batch } from '../../core/delivery.ts';
+import { deliveryIdOf, isFromBefore } from '../../core/delivery-lane.ts';
 import { type EndpointState, healthy } from '../../core/endpoint-state.ts';
 import type { Signal } from '../../core/signal.ts';
 import {
@@ -18,7 +19,8 @@ import {
 
 /**
  * `known` has every signal that an endpoint was given and what became of it; `pending` has those that wait, and `lanes` what is to be known
- * of each lane that has some. `head` is what a lane's attempts are about: it does not change when more signals come.
+ * of each lane that has some. `head` is what a lane's attempts are about: it does not change when more signals come. It is
+ * an empty list from when an earlier signal was put back until the next claim.
  */
 const schema = `
   CREATE TABLE IF NOT EXISTS known (endpoint TEXT, signalId TEXT, fate TEXT NOT NULL, expiresAtMs INTEGER, PRIMARY KEY (endpoint, signalId)) WITHOUT ROWID;
@@ -39,14 +41,18 @@ const statements = {
     signals = signals + excluded.signals,
     dueAtMs = iif(attempts = 0 AND signals + excluded.signals >= :signalsMax, min(dueAtMs, :nowMs), dueAtMs)`,
   lanesByDue: 'SELECT lane, dueAtMs, signals, attempts, head, reason FROM lanes WHERE endpoint = ? ORDER BY dueAtMs, lane LIMIT ?',
+  // Batches come first by name, and there is one lane of them: if there are both kinds, these are of both.
+  twoLanes: 'SELECT lane FROM lanes WHERE endpoint = ? ORDER BY lane LIMIT 2',
   firstPending: 'SELECT signal FROM pending WHERE endpoint = ? AND lane = ? ORDER BY windowEndMs, signalId LIMIT ?',
   onePending: 'SELECT signal FROM pending WHERE endpoint = ? AND lane = ? AND windowEndMs = ? AND signalId = ?',
-  setHead: 'UPDATE lanes SET head = ? WHERE endpoint = ? AND lane = ?',
+  setHead: 'UPDATE lanes SET head = ? WHERE endpoint = ? AND lane = ? AND head IS ?',
   removePending: 'DELETE FROM pending WHERE endpoint = ? AND lane = ? AND windowEndMs = ? AND signalId = ?',
   takeFromLane: `UPDATE lanes SET signals = signals - :count, attempts = 0, head = NULL, reason = NULL,
-    dueAtMs = iif(signals - :count >= :signalsMax, :nowMs, :nowMs + :waitMs) WHERE endpoint = :endpoint AND lane = :lane`,
+    dueAtMs = iif(signals - :count >= :signalsMax OR head = '[]', :nowMs, :nowMs + :waitMs) WHERE endpoint = :endpoint AND lane = :lane`,
   removeEmptyLane: 'DELETE FROM lanes WHERE endpoint = ? AND lane = ? AND signals = 0',
-  failLane: 'UPDATE lanes SET attempts = ?, dueAtMs = ?, reason = ?, head = ? WHERE endpoint = ? AND lane = ?',
+  failLane: "UPDATE lanes SET attempts = ?, dueAtMs = ?, reason = ?, head = ? WHERE endpoint = ? AND lane = ? AND head IS NOT '[]'",
+  beginAnew: `UPDATE lanes SET attempts = 0, dueAtMs = min(dueAtMs, :nowMs), reason = NULL, head = '[]' WHERE endpoint = :endpoint AND lane = :lane
+    AND (ifnull(head, '[]') = '[]' OR (:windowEndMs, :signalId) < (head ->> '$[0].windowEndMs', head ->> '$[0].signalId'))`,
   bury: 'INSERT OR REPLACE INTO dead VALUES (?, ?, ?, ?, ?, ?, ?)',
   unbury: 'DELETE FROM dead WHERE endpoint = ? AND deliveryId = ? AND diedAtMs = ?',
   release: 'UPDATE lanes SET dueAtMs = :nowMs WHERE endpoint = :endpoint AND attempts > 0 AND dueAtMs > :nowMs',
@@ -105,8 +111,9 @@ export class SqliteDeliveries implements DeliveryStore {
 
   async claim({ endpoint, batch, lanesMax, nowMs, leaseMs, isProbe = false }: ClaimRequest): Promise<Claims> {
     const leases = this.#leasesOf(endpoint);
-    const rows = this.#sql.lanesByDue.all(endpoint, lanesMax + leases.size + 1) as LaneRow[];
-    const free = rows.filter(({ lane }) => (leases.get(lane)?.untilMs ?? nowMs) <= nowMs);
+    const free = this.#lanesByDue(endpoint, batch, lanesMax + leases.size + 1).filter(
+      ({ lane }) => (leases.get(lane)?.untilMs ?? nowMs) <= nowMs,
+    );
     const isLate = ({ dueAtMs, attempts }: LaneRow) => dueAtMs <= nowMs || (isProbe && attempts > 0);
     const due = free.filter(isLate).slice(0, lanesMax);
     const claims = due.map((row): Claim => {
@@ -168,6 +175,8 @@ export class SqliteDeliveries implements DeliveryStore {
       for (const { endpoint, lane, signals } of open) {
         for (const { signalId } of signals) this.#sql.setFate.run('pending', null, endpoint, signalId);
         this.#addPending({ endpoint, lane, signals, batch }, nowMs);
+        const { windowEndMs, signalId } = signals[0] as Signal;
+        this.#sql.beginAnew.run({ endpoint, lane, windowEndMs, signalId, nowMs });
       }
       return open.reduce((count, { signals }) => count + signals.length, 0);
     });
@@ -181,6 +190,12 @@ export class SqliteDeliveries implements DeliveryStore {
       }
       this.#sql.removeExpired.run(nowMs);
     });
+  }
+
+  #lanesByDue(endpoint: string, batch: Batch, limit: number): LaneRow[] {
+    const isFirst = ({ lane }: Pick<LaneRow, 'lane'>) => isFromBefore(lane, batch);
+    if (!(this.#sql.twoLanes.all(endpoint) as LaneRow[]).some(isFirst)) return this.#sql.lanesByDue.all(endpoint, limit) as LaneRow[];
+    return (this.#sql.lanesByDue.all(endpoint, -1) as LaneRow[]).filter(isFirst);
   }
 
   #enqueueOne(deliveries: NewDeliveries, nowMs: number): number {
@@ -198,13 +213,12 @@ export class SqliteDeliveries implements DeliveryStore {
   }
 
   #headOf(endpoint: string, { lane, head }: LaneRow, signalsMax: number): Signal[] {
-    if (head !== null) {
-      const places = JSON.parse(head) as Place[];
+    const places = JSON.parse(head ?? '[]') as Place[];
+    if (places.length > 0)
       return places.map(({ windowEndMs, signalId }) => signalOf(this.#sql.onePending.get(endpoint, lane, windowEndMs, signalId)));
-    }
     const signals = this.#sql.firstPending.all(endpoint, lane, signalsMax).map(signalOf);
     // What one attempt has sent together, the next must too, whatever comes in between.
-    if (signalsMax > 1) this.#sql.setHead.run(placesOf(signals), endpoint, lane);
+    if (signalsMax > 1 || head !== null) this.#sql.setHead.run(placesOf(signals), endpoint, lane, head);
     return signals;
   }
 

@@ -45,7 +45,7 @@ export type Claims = {
 /** What became of a claim. */
 export type Settlement = { readonly claim: Claim; readonly nowMs: number } & (
   | { readonly kind: 'delivered' }
-  /** It stays at the head of its lane. */
+  /** It stays at the head of its lane, unless an earlier signal was put back meanwhile. */
   | { readonly kind: 'failed'; readonly attempts: number; readonly dueAtMs: number; readonly reason: string }
   /** It was given up: the lane goes on with the next. */
   | { readonly kind: 'dead'; readonly attempts: number; readonly reason: string }
@@ -91,6 +91,7 @@ export interface DeliveryStore {
   enqueue(deliveries: readonly NewDeliveries[], nowMs: number): Promise<number>;
   /** Remembers signals as not to be delivered. @returns how many were new */
   drop(endpoint: string, signals: readonly Signal[], nowMs: number): Promise<number>;
+  /** Where lanes wait from before the endpoint's `batch` was added or removed, only those are given. */
   claim(request: ClaimRequest): Promise<Claims>;
   /** Claims whose lease has passed to somebody else change nothing. */
   settle(settlements: readonly Settlement[]): Promise<void>;
@@ -108,7 +109,10 @@ export interface DeliveryStore {
   waitingLanes(endpoint: string, limit: number): Promise<WaitingLane[]>;
   /** The oldest first. */
   deadLetters(endpoint: string, limit: number): Promise<DeadLetter[]>;
-  /** Puts dead letters back in their places. One that is none any more changes nothing. @returns how many signals were put back */
+  /**
+   * Puts dead letters back in their places. A lane in which one comes before the head begins anew with it, now or when its claim is settled.
+   * One that is none any more changes nothing. @returns how many signals were put back
+   */
   requeue(letters: readonly DeadLetter[], options: { readonly batch: Batch; readonly nowMs: number }): Promise<number>;
   /** Forgets what has been kept for long enough. */
   removeExpired(nowMs: number): Promise<void>;

@@ -37,6 +37,8 @@ export function deliveryStoreContract(name: string, open: () => Promise<OpenDeli
               if (step.kind === 'enqueue') {
                 const signals = step.numbers.map((number) => signalOf(step.symbol, number));
                 expect(await enqueue(store, signals, { nowMs, lane: step.symbol })).toBe(model.enqueue(step.symbol, signals));
+              } else if (step.kind === 'requeue') {
+                expect(await requeueAll(store, 'hooks', { batch: single, nowMs })).toBe(model.requeue(nowMs));
               } else {
                 const { claims } = await store.claim({ ...request, nowMs, lanesMax: 3 });
                 expect(claims.map(headOf).toSorted()).toEqual(model.heads(nowMs).toSorted());
@@ -210,6 +212,92 @@ export function deliveryStoreContract(name: string, open: () => Promise<OpenDeli
       });
     });
 
+    it.each([
+      ['was tried and waits', 'before'],
+      ['fails', 'failed'],
+      ['is given back', 'released'],
+      ['arrives', 'delivered'],
+    ] as const)('begins a lane anew with a signal that is put back before its head, also when that %s', async (_, fate) => {
+      await withStore(async ({ store, reopen }) => {
+        const next = async (asked: DeliveryStore, nowMs: number) => (await asked.claim({ ...request, nowMs })).claims as [Claim];
+        await enqueue(store, [signalOf('IBM', 1)]);
+        const [dead] = await next(store, 0);
+        await store.settle([{ claim: dead, nowMs: 1, kind: 'dead', attempts: 10, reason: 'status 400' }]);
+        await enqueue(store, [signalOf('IBM', 0), signalOf('IBM', 2), signalOf('IBM', 3)]);
+        await store.settle([{ claim: (await next(store, 2))[0], nowMs: 2, kind: 'delivered' }]);
+        const [tried] = await next(store, 3);
+        const later = { claim: tried, nowMs: 4, attempts: 6, dueAtMs: 8 * minuteMs, reason: 'status 503' };
+        if (fate === 'before') await store.settle([{ ...later, kind: 'failed' }]);
+        expect(await requeueAll(store, 'hooks', { batch: single, nowMs: 5 })).toBe(1);
+        if (fate !== 'before') {
+          // Whoever has the lane keeps it.
+          expect(await store.claim({ ...request, nowMs: 6 })).toEqual({ claims: [], nextDueAtMs: undefined });
+          await store.settle([{ ...later, nowMs: 6, kind: fate }]);
+        }
+        const again = (await reopen?.()) ?? store;
+        for (const number of fate === 'delivered' ? [1, 3] : [1, 2, 3]) {
+          const [claim] = await next(again, 7);
+          expect(claim).toMatchObject({ attempts: 0, isProbe: false, signals: [signalOf('IBM', number)] });
+          await again.settle([{ claim, nowMs: 7, kind: 'delivered' }]);
+        }
+        expect(await again.countsOf('hooks')).toEqual({ pending: 0, dead: 0, delivered: 4, dropped: 0 });
+      });
+    });
+
+    it('keeps the head with its attempts when a later signal is put back', async () => {
+      await withStore(async ({ store }) => {
+        await enqueue(store, [signalOf('IBM', 1)]);
+        const [dead] = (await store.claim({ ...request, nowMs: 0 })).claims as [Claim];
+        await store.settle([{ claim: dead, nowMs: 1, kind: 'dead', attempts: 10, reason: 'status 400' }]);
+        await enqueue(store, [signalOf('IBM', 0)]);
+        const [claim] = (await store.claim({ ...request, nowMs: 2 })).claims as [Claim];
+        await store.settle([{ claim, nowMs: 2, kind: 'failed', attempts: 3, dueAtMs: 9, reason: 'status 503' }]);
+        expect(await requeueAll(store, 'hooks', { batch: single, nowMs: 3 })).toBe(1);
+        expect(await store.claim({ ...request, nowMs: 3 })).toEqual({ claims: [], nextDueAtMs: 9 });
+        expect((await store.claim({ ...request, nowMs: 9 })).claims).toMatchObject([{ attempts: 3, signals: [signalOf('IBM', 0)] }]);
+      });
+    });
+
+    it('sends a batch that is put back at once, and what has failed after it with others', async () => {
+      await withStore(async ({ store }) => {
+        const ask = { ...request, batch: byThree };
+        const options = { batch: byThree, lane: '*' };
+        const numbers = async (nowMs: number) =>
+          (await store.claim({ ...ask, nowMs })).claims.map(({ signals }) => signals.map(({ price }) => price - 100));
+        await enqueue(store, [signalOf('IBM', 1), signalOf('IBM', 2)], options);
+        const { claims } = await store.claim({ ...ask, nowMs: 10_000 });
+        await store.settle(claims.map((claim) => ({ claim, nowMs: 10_000, kind: 'dead', attempts: 10, reason: 'status 400' })));
+        await enqueue(store, [signalOf('IBM', 3), signalOf('IBM', 4)], { ...options, nowMs: 10_000 });
+        const later = (await store.claim({ ...ask, nowMs: 20_000 })).claims;
+        expect(await requeueAll(store, 'hooks', { batch: byThree, nowMs: 20_001 })).toBe(2);
+        await store.settle(later.map((claim) => ({ claim, nowMs: 20_002, kind: 'failed', attempts: 1, dueAtMs: 99_000, reason: 'x' })));
+        expect(await numbers(20_002)).toEqual([[1, 2, 3]]);
+      });
+    });
+
+    it.each([
+      ['added', { lanes: ['=AAPL', '=IBM'], batch: byThree }, { lanes: ['*'] }],
+      ['removed', { lanes: ['*'], batch: single }, { lanes: ['=AAPL', '=IBM'] }],
+    ])('gives what waits from before a batch was %s, and nothing else until that is settled', async (_, before, after) => {
+      await withStore(async ({ store, reopen }) => {
+        for (const [i, lane] of before.lanes.entries()) await enqueue(store, [signalOf(`A${i}`, 0)], { lane });
+        // Due sooner, and nonetheless later.
+        for (const [i, lane] of after.lanes.entries()) await enqueue(store, [signalOf(`A${i}`, 1)], { lane, nowMs: -minuteMs });
+        const ask = { ...request, batch: before.batch };
+        const { claims, nextDueAtMs } = await store.claim({ ...ask, nowMs: 0 });
+        expect([claims.map(({ lane }) => lane).toSorted(), nextDueAtMs]).toEqual([before.lanes, undefined]);
+        expect(await store.claim({ ...ask, nowMs: 0 })).toEqual({ claims: [], nextDueAtMs: undefined });
+        const [first, ...others] = claims as [Claim];
+        await store.settle(others.map((claim) => ({ claim, nowMs: 1, kind: 'delivered' })));
+        await store.settle([{ claim: first, nowMs: 1, kind: 'failed', attempts: 1, dueAtMs: 500, reason: 'status 500' }]);
+        const again = (await reopen?.()) ?? store;
+        expect(await again.claim({ ...ask, nowMs: 1 })).toEqual({ claims: [], nextDueAtMs: 500 });
+        const [rest] = (await again.claim({ ...ask, nowMs: 500 })).claims as [Claim];
+        await again.settle([{ claim: rest, nowMs: 500, kind: 'delivered' }]);
+        expect((await again.claim({ ...ask, nowMs: 500 })).claims.map(({ lane }) => lane).toSorted()).toEqual(after.lanes);
+      });
+    });
+
     it('remembers what was dropped', async () => {
       await withStore(async ({ store }) => {
         expect(await store.drop('hooks', [signalOf('IBM', 0), signalOf('IBM', 1)], 0)).toBe(2);
@@ -260,6 +348,7 @@ export function deliveryStoreContract(name: string, open: () => Promise<OpenDeli
 
 type Step =
   | { readonly kind: 'enqueue'; readonly symbol: string; readonly numbers: number[] }
+  | { readonly kind: 'requeue' }
   | { readonly kind: 'delivered' | 'failed' | 'dead' | 'released' };
 
 const steps: fc.Arbitrary<Step> = fc.oneof(
@@ -268,10 +357,11 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     symbol: fc.constantFrom('A', 'B', 'C'),
     numbers: fc.uniqueArray(fc.nat(6), { minLength: 1, maxLength: 3 }),
   }),
+  fc.record({ kind: fc.constant('requeue' as const) }),
   fc.record({ kind: fc.constantFrom('delivered' as const, 'failed' as const, 'dead' as const, 'released' as const) }),
 );
 
-type ModelLane = { waiting: Signal[]; head: Signal | undefined; attempts: number; dueAtMs: number };
+type ModelLane = { waiting: Signal[]; dead: Signal[]; head: Signal | undefined; attempts: number; dueAtMs: number };
 
 /** The contract once more, as plain lists; each step is a millisecond. */
 class Model {
@@ -281,7 +371,7 @@ class Model {
   enqueue(lane: string, signals: readonly Signal[]): number {
     const added = signals.filter(({ signalId }) => !this.#known.has(signalId));
     for (const { signalId } of added) this.#known.set(signalId, 'pending');
-    const state = this.#lanes.get(lane) ?? { waiting: [], head: undefined, attempts: 0, dueAtMs: 0 };
+    const state = this.#lanes.get(lane) ?? { waiting: [], dead: [], head: undefined, attempts: 0, dueAtMs: 0 };
     this.#lanes.set(lane, { ...state, waiting: [...state.waiting, ...added].toSorted(bySignalOrder) });
     return added.length;
   }
@@ -291,7 +381,7 @@ class Model {
     return due.map(({ head, waiting, attempts }) => `${(head ?? (waiting[0] as Signal)).signalId} ${attempts}`);
   }
 
-  settle(claim: Claim, kind: Exclude<Step['kind'], 'enqueue'>, nowMs: number) {
+  settle(claim: Claim, kind: Exclude<Step['kind'], 'enqueue' | 'requeue'>, nowMs: number) {
     const state = this.#lanes.get(claim.lane) as ModelLane;
     const [signal] = claim.signals as [Signal];
     const attempts = claim.attempts + 1;
@@ -300,9 +390,23 @@ class Model {
     if (kind === 'delivered' || kind === 'dead') {
       this.#known.set(signal.signalId, kind);
       const waiting = state.waiting.filter(({ signalId }) => signalId !== signal.signalId);
-      this.#lanes.set(claim.lane, { waiting, head: undefined, attempts: 0, dueAtMs: nowMs });
+      const dead = kind === 'dead' ? [...state.dead, signal] : state.dead;
+      this.#lanes.set(claim.lane, { waiting, dead, head: undefined, attempts: 0, dueAtMs: nowMs });
     }
     return { claim, nowMs, kind, attempts, dueAtMs, reason: 'status 500' };
+  }
+
+  requeue(nowMs: number): number {
+    let count = 0;
+    for (const [lane, state] of this.#lanes) {
+      const { dead, head } = state;
+      const waiting = [...state.waiting, ...dead].toSorted(bySignalOrder);
+      const isHeadFirst = dead.length === 0 || (head !== undefined && dead.every((signal) => bySignalOrder(head, signal) < 0));
+      this.#lanes.set(lane, { ...(isHeadFirst ? state : { head: undefined, attempts: 0, dueAtMs: nowMs }), waiting, dead: [] });
+      for (const { signalId } of dead) this.#known.set(signalId, 'pending');
+      count += dead.length;
+    }
+    return count;
   }
 
   counts() {

@@ -133,10 +133,11 @@ export class Courier {
     const openMs = openAtMs(this.#endpoint, state, nowMs);
     if (openMs > nowMs) return this.#lookAt(openMs);
     const kind: SlotKind = state.kind === 'healthy' ? 'healthy' : 'failing';
-    const wanted = this.#width - this.#underWay.size;
+    const held = this.#underWay.size;
+    const wanted = this.#width - held;
     // The end of an attempt, or a free slot, makes it look again.
     if (wanted <= 0 || this.#isStopped) return this.#lookAt(Number.POSITIVE_INFINITY);
-    const lanesMax = slots.take(wanted, kind, this.look);
+    const lanesMax = slots.take({ wanted, held, kind }, this.look);
     if (lanesMax === 0) return this.#lookAt(Number.POSITIVE_INFINITY);
     const { claims, nextDueAtMs = Number.POSITIVE_INFINITY } = await store.claim({
       endpoint: this.#endpoint.name,

@@ -1,25 +1,37 @@
 /** Who wants to make attempts: endpoints that answer, or endpoints whose last attempt failed. */
 export type SlotKind = 'healthy' | 'failing';
 
+export type SlotRequest = {
+  readonly wanted: number;
+  /** Attempts that it has under way. */
+  readonly held: number;
+  readonly kind: SlotKind;
+};
+
 /**
- * How many attempts are made at once in all. Endpoints that fail, which may each take the whole time of an attempt, share half of the slots:
- * they cannot keep the others waiting.
+ * How many attempts are made at once in all. Endpoints that fail, which may each take the whole time of an attempt, share half of the slots;
+ * the last quarter is for endpoints that answer and have none under way. So neither those that fail nor those that answer slowly keep the
+ * others waiting.
  */
 export class Slots {
-  readonly #max: Readonly<Record<SlotKind, number>>;
+  readonly #max: { readonly inAll: number; readonly shared: number; readonly failing: number };
   readonly #taken = { healthy: 0, failing: 0 };
   /** In the order in which they came. */
   readonly #waiting = { healthy: new Set<() => void>(), failing: new Set<() => void>() };
 
   constructor(max: number) {
-    this.#max = { healthy: max, failing: Math.max(1, Math.floor(max / 2)) };
+    const share = (part: number) => Math.max(1, Math.floor(max * part));
+    this.#max = { inAll: max, shared: share(3 / 4), failing: share(1 / 2) };
   }
 
-  /** As many as there are, up to `wanted`. With none, `wake` is called once when there are some again. */
-  take(wanted: number, kind: SlotKind, wake: () => void): number {
-    const granted = Math.min(wanted, this.#free(kind));
+  /**
+   * As many as there are, up to `wanted`. With none, `wake` is called once when there are some again, unless it has attempts under way: the
+   * end of one makes it ask again.
+   */
+  take({ wanted, held, kind }: SlotRequest, wake: () => void): number {
+    const granted = Math.min(wanted, this.#freeFor(kind, held));
     if (granted <= 0) {
-      this.#waiting[kind].add(wake);
+      if (held === 0) this.#waiting[kind].add(wake);
       return 0;
     }
     this.#taken[kind] += granted;
@@ -46,8 +58,19 @@ export class Slots {
     return this.#waiting.healthy.has(wake) || this.#waiting.failing.has(wake);
   }
 
+  #freeFor(kind: SlotKind, held: number): number {
+    if (kind === 'failing') return this.#free('failing');
+    const shared = this.#max.shared - this.#takenInAll;
+    return held === 0 && shared <= 0 ? Math.min(1, this.#free('healthy')) : shared;
+  }
+
+  /** For endpoints that have none. */
   #free(kind: SlotKind): number {
-    const inAll = this.#max.healthy - this.#taken.healthy - this.#taken.failing;
-    return kind === 'healthy' ? inAll : Math.min(inAll, this.#max.failing - this.#taken.failing);
+    const { inAll, shared, failing } = this.#max;
+    return kind === 'healthy' ? inAll - this.#takenInAll : Math.min(shared - this.#takenInAll, failing - this.#taken.failing);
+  }
+
+  get #takenInAll(): number {
+    return this.#taken.healthy + this.#taken.failing;
   }
 }

@@ -281,6 +281,26 @@ describe('endpoints', () => {
     });
   });
 
+  it('that answer, but slowly, leave one attempt for each other, however much they have to send', async () => {
+    const endpoints = Array.from({ length: 13 }, (_, i) => webhook({ name: `e${i}`, url: `https://example.com/${i}` }));
+    const receiver = new Receiver([]);
+    await withDispatcher({ endpoints, sender: receiver, limits: { attemptsMax: 40 } }, async ({ clock, dispatcher, store }) => {
+      receiver.answer = ({ endpoint }) =>
+        endpoint.name === 'e12' ? delivered : new Promise((done) => clock.after(10 * secondMs, () => done(delivered)));
+      await dispatcher.offer(Array.from({ length: 60 }, (_, i) => signalOf(`S${i}`, 0)));
+      await clock.pass(35 * secondMs);
+      expect(receiver.mostAtOnce).toBeGreaterThanOrEqual(30);
+      for (let more = 1; more <= 10; more++) {
+        await dispatcher.offer([signalOf('IBM', more)]);
+        await clock.pass(secondMs);
+        expect(await store.countsOf('e12')).toMatchObject({ pending: 0, delivered: 60 + more });
+      }
+      // What is slow arrives too: each goes on with what it has.
+      await clock.pass(10 * minuteMs);
+      for (const { name } of endpoints) expect(await store.countsOf(name)).toMatchObject({ pending: 0, delivered: 70 });
+    });
+  });
+
   it('of which one throws what no sender should go on', async () => {
     const receiver = new Receiver([]);
     receiver.answer = ({ endpoint }) => {

@@ -10,7 +10,7 @@ export type Trade = {
   readonly price: number;
   /** Shares, coins or contracts; above zero. */
   readonly size: number;
-  /** The venue's name for this trade. Two trades of one symbol with one id are one trade. */
+  /** The venue's name for this trade. Two trades of one symbol with one id in one window are one trade. */
   readonly tradeId?: string;
   /** Sale condition codes, as the venue gives them. */
   readonly conditions?: readonly string[];

@@ -53,8 +53,12 @@ export function addTrade(batch: TradeBatch, trade: Trade, flags = 0): boolean {
 }
 
 export function isSymbol(value: unknown): value is string {
-  return typeof value === 'string' && value.trim() !== '' && !controlPattern.test(value) && isTextWithin(value, symbolBytesMax);
+  if (typeof value !== 'string') return false;
+  return usualSymbol.test(value) || (value.trim() !== '' && !controlPattern.test(value) && isTextWithin(value, symbolBytesMax));
 }
+
+/** Nearly every symbol, and a third of the time that the whole question takes. */
+const usualSymbol = /^[A-Z0-9][A-Z0-9./-]{0,31}$/;
 
 export function isEventTime(value: unknown): value is number {
   return Number.isInteger(value) && Math.abs(value as number) <= eventTimeMaxMs;
@@ -67,7 +71,7 @@ export function conditionsOf(value: unknown): readonly string[] | undefined {
   return value.filter((code) => code !== '');
 }
 
-function isTradeId(value: unknown): value is string {
+export function isTradeId(value: unknown): value is string {
   return typeof value === 'string' && value !== '' && isTextWithin(value, tradeIdBytesMax);
 }
 

@@ -3,6 +3,7 @@ import type { RejectedPart } from '../../core/consume.ts';
 import { type Frame, heartbeatIndex, silentFlag } from '../../core/frame.ts';
 import { type FrameReason, type QuarantineReason, sampleBytesMax } from '../../core/reasons.ts';
 import { amountMax, amountMin, eventTimeMaxMs } from '../../core/trade.ts';
+import { conditionsOf, isSymbol, isTradeId } from '../feeds/trade-fields.ts';
 
 /**
  * The packed frame, little-endian. A trade takes 18 bytes: 8 more with numeric trade ids, 4 more with sizes that are no whole numbers, 2
@@ -121,7 +122,7 @@ export function decodePacked(bytes: Uint8Array): DecodedFrame {
   };
   if (!Number.isSafeInteger(frame.baseTimeMs) || !Number.isSafeInteger(frame.producerSequence) || frame.producerSequence < 0)
     return rejectedWhole(bytes, 'frame-malformed');
-  return withoutBadTrades(frame);
+  return withoutBadTrades(frame, texts.bad);
 }
 
 function columnsOf(count: number, form: number) {
@@ -180,7 +181,7 @@ function textsOfFrame(bucket: number, count: number, bytes: Uint8Array): Texts |
   if (known !== undefined && Buffer.compare(known.bytes, bytes) === 0) return known.texts;
   const continued = known && continuedTexts(known, bytes);
   const texts = continued ?? textsOf(bytes);
-  if (texts !== undefined && texts.tradeIdText === undefined) rememberTexts(bucket, bytes, texts);
+  if (texts !== undefined && texts.tradeIdText === undefined && texts.bad === undefined) rememberTexts(bucket, bytes, texts);
   return texts;
 }
 
@@ -190,7 +191,7 @@ function continuedTexts({ bytes: knownBytes, texts: known, symbolsEnd }: KnownTe
   if (bytes[symbolsEnd] !== comma || Buffer.compare(knownBytes.subarray(0, symbolsEnd), bytes.subarray(0, symbolsEnd)) !== 0)
     return undefined;
   const added = textsOf(Buffer.concat([Buffer.from('["",['), bytes.subarray(symbolsEnd + 1)]));
-  if (added === undefined || added.symbols.length === 0 || added.tradeIdText !== undefined) return undefined;
+  if (added === undefined || added.symbols.length === 0 || added.tradeIdText !== undefined || added.bad !== undefined) return undefined;
   if (known.symbols.length + added.symbols.length >= heartbeatIndex) return undefined;
   for (const symbol of added.symbols) known.symbols.push(symbol);
   return { ...known, conditionSets: added.conditionSets };
@@ -211,7 +212,20 @@ function symbolsEndOf(bytes: Uint8Array, { conditionSets }: Texts): number {
   return Buffer.compare(bytes.subarray(-end.length), end) === 0 ? bytes.length - end.length : -1;
 }
 
-type Texts = { producerId: string; symbols: string[]; conditionSets: string[][]; tradeIdText: string[] | undefined };
+type Texts = {
+  producerId: string;
+  symbols: string[];
+  conditionSets: string[][];
+  tradeIdText: string[] | undefined;
+  bad: BadTexts | undefined;
+};
+
+/** By their places: texts that no feed would take for what they are to be. */
+type BadTexts = {
+  readonly symbols: ReadonlySet<number>;
+  readonly conditionSets: ReadonlySet<number>;
+  readonly tradeIds: ReadonlySet<number>;
+};
 
 function textsOf(bytes: Uint8Array): Texts | undefined {
   let value: unknown;
@@ -226,16 +240,30 @@ function textsOf(bytes: Uint8Array): Texts | undefined {
   if (typeof producerId !== 'string' || !areTexts(symbols) || symbols.length >= heartbeatIndex) return undefined;
   if (!Array.isArray(conditionSets) || conditionSets.length === 0 || !conditionSets.every(areTexts)) return undefined;
   if (tradeIdText !== null && !areTexts(tradeIdText)) return undefined;
-  return { producerId, symbols, conditionSets, tradeIdText: tradeIdText ?? undefined };
+  const bad = badTextsOf(symbols, conditionSets, tradeIdText ?? []);
+  return { producerId, symbols, conditionSets, tradeIdText: tradeIdText ?? undefined, bad };
 }
 
-function withoutBadTrades(frame: Frame): DecodedFrame {
-  let index = badTradeFrom(frame, 0);
+function badTextsOf(symbols: readonly string[], conditionSets: readonly string[][], tradeIdText: readonly string[]): BadTexts | undefined {
+  const bad = {
+    symbols: placesOf(symbols, (symbol) => !isSymbol(symbol)),
+    conditionSets: placesOf(conditionSets, (set) => conditionsOf(set)?.length !== set.length),
+    tradeIds: placesOf(tradeIdText, (tradeId) => tradeId !== '' && !isTradeId(tradeId)),
+  };
+  return bad.symbols.size + bad.conditionSets.size + bad.tradeIds.size === 0 ? undefined : bad;
+}
+
+function placesOf<T>(values: readonly T[], holds: (value: T) => boolean): Set<number> {
+  return new Set(values.flatMap((value, place) => (holds(value) ? [place] : [])));
+}
+
+function withoutBadTrades(frame: Frame, badTexts: BadTexts | undefined): DecodedFrame {
+  let index = badTradeFrom(frame, badTexts, 0);
   if (index === frame.count) return { frame, rejected: [] };
   const rejected: RejectedPart[] = [];
   const cleaned: Frame = { ...frame, symbolIndex: frame.symbolIndex.slice(), flags: frame.flags.slice(0, frame.count) };
-  for (; index < frame.count; index = badTradeFrom(frame, index + 1)) {
-    rejected.push({ index, reason: badTradeReason(frame, index) as QuarantineReason, sample: sampleOf(frame, index) });
+  for (; index < frame.count; index = badTradeFrom(frame, badTexts, index + 1)) {
+    rejected.push({ index, reason: badTradeReason(frame, badTexts, index) as QuarantineReason, sample: sampleOf(frame, index) });
     cleaned.symbolIndex[index] = heartbeatIndex;
     cleaned.flags[index] = silentFlag;
   }
@@ -243,14 +271,14 @@ function withoutBadTrades(frame: Frame): DecodedFrame {
 }
 
 /** The index of the first bad trade from `from` on, or the count. */
-function badTradeFrom(frame: Frame, from: number): number {
+function badTradeFrom(frame: Frame, badTexts: BadTexts | undefined, from: number): number {
   const { symbolIndex, count } = frame;
   const priceHeads = headsOf(frame.price);
   const sizeHeads = frame.size instanceof Float64Array ? headsOf(frame.size) : undefined;
   for (let i = from; i < count; ) {
     const end = Math.min(i + glanceTrades, count);
-    if (looksGood(frame, i, end, priceHeads) && areSizesGood(frame.size, i, end, sizeHeads)) i = end;
-    for (; i < end; i++) if (symbolIndex[i] !== heartbeatIndex && badTradeReason(frame, i) !== undefined) return i;
+    if (badTexts === undefined && looksGood(frame, i, end, priceHeads) && areSizesGood(frame.size, i, end, sizeHeads)) i = end;
+    for (; i < end; i++) if (symbolIndex[i] !== heartbeatIndex && badTradeReason(frame, badTexts, i) !== undefined) return i;
   }
   return count;
 }
@@ -298,17 +326,21 @@ const [leastHead, greatestHead] = [amountMin, amountMax].map((amount) => headsOf
 const aboveLeast = leastHead + 1;
 const belowGreatest = 0x80000000 - greatestHead;
 
-function badTradeReason(frame: Frame, i: number) {
+function badTradeReason(frame: Frame, badTexts: BadTexts | undefined, i: number) {
+  const symbol = frame.symbolIndex[i] as number;
+  const conditionSet = frame.conditionIndex[i] as number;
   const price = frame.price[i] as number;
   const size = frame.size[i] as number;
-  if ((frame.symbolIndex[i] as number) >= frame.symbols.length) return 'symbol-missing';
+  if (symbol >= frame.symbols.length) return 'symbol-missing';
+  if (badTexts?.symbols.has(symbol)) return 'symbol-invalid';
   if (!(Math.abs(price) <= amountMax)) return 'price-not-a-number';
   if (price < amountMin) return 'price-not-positive';
   if (!(Math.abs(size) <= amountMax)) return 'size-not-a-number';
   if (size < amountMin) return 'size-not-positive';
   // A time after all dates is too far ahead of its arrival, which the fold finds.
   if (frame.baseTimeMs + (frame.timeOffsetMs[i] as number) < -eventTimeMaxMs) return 'event-time-invalid';
-  return (frame.conditionIndex[i] as number) < frame.conditionSets.length ? undefined : 'conditions-invalid';
+  if (badTexts?.tradeIds.has(i)) return 'trade-id-invalid';
+  return conditionSet >= frame.conditionSets.length || badTexts?.conditionSets.has(conditionSet) ? 'conditions-invalid' : undefined;
 }
 
 function sampleOf(frame: Frame, i: number): string {

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { isSymbol } from '../../../adapters/feeds/trade-fields.ts';
 import { encodePacked, frameBytesMax } from '../../../adapters/frames/packed.ts';
 import { type Frame, heartbeatIndex } from '../../../core/frame.ts';
 import type { FrameReason, LineReason } from '../../../core/reasons.ts';
@@ -9,11 +10,12 @@ import { entriesOf, frameOf, packed, readRecord, startMs } from './reading.ts';
 import { tries } from '../../tries.ts';
 
 const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 });
+const symbolText = text.filter(isSymbol);
 const amount = fc.double({ min: amountMin, max: amountMax, noNaN: true });
 const trade: fc.Arbitrary<Trade> = fc
   .record(
     {
-      symbol: fc.oneof(fc.constantFrom('IBM', 'MSFT', '"', '\\'), text),
+      symbol: fc.oneof(fc.constantFrom('IBM', 'MSFT', '"', '\\'), symbolText),
       eventTimeMs: fc.integer({ min: startMs - 2 ** 30, max: startMs + 2 ** 30 }),
       price: amount,
       size: amount,
@@ -102,7 +104,7 @@ describe('a packed frame', () => {
     const dictionary = fc.record({
       producerId: fc.constantFrom('a', 'b'),
       kept: fc.nat(12),
-      added: fc.array(fc.oneof(text, fc.constantFrom('"]', '],[[]],null]')), { maxLength: 4 }),
+      added: fc.array(fc.oneof(symbolText, fc.constantFrom('"]', '],[[]],null]')), { maxLength: 4 }),
       conditionSets: fc.constantFrom([[]], [[], ['@']], [[], [']', ',null]']]),
       hasTextIds: fc.boolean(),
       isSpaced: fc.boolean(),
@@ -191,8 +193,8 @@ const sizeAt = (i: number) => 40 + good.length * 8 + i * 8;
 const symbolAt = (i: number) => 40 + good.length * 28 + i * 2;
 const conditionAt = (i: number) => 40 + good.length * 30 + i;
 const texts = (value: unknown): Uint8Array => {
-  const empty = changed(() => undefined);
-  const head = empty.slice(0, 40 + good.length * 32);
+  const written = packed(good);
+  const head = written.slice(0, written.length - new DataView(written.buffer).getUint32(32, true));
   const bytes = Buffer.concat([head, Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))]);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   view.setUint32(32, bytes.length - head.length, true);
@@ -308,6 +310,24 @@ const badFrames: readonly BadFrame[] = [
     reason: 'conditions-invalid',
     at: 2,
   },
+  ...['', ' ', 'A\u0000B', '\ud800', 'x'.repeat(65)].map((symbol) => ({
+    what: `the symbol ${JSON.stringify(symbol)}`,
+    bytes: texts(['', ['IBM', symbol], [[], ['@', 'I']], null]),
+    reason: 'symbol-invalid' as const,
+    at: 1,
+  })),
+  ...[['\u0007'], ['x'.repeat(17)], ['']].map((conditions) => ({
+    what: `the conditions ${JSON.stringify(conditions)}`,
+    bytes: texts(['', ['IBM', 'MSFT'], [[], conditions], null]),
+    reason: 'conditions-invalid' as const,
+    at: 1,
+  })),
+  ...['\udfff', 'x'.repeat(129)].map((tradeId) => ({
+    what: `the trade id ${JSON.stringify(tradeId)}`,
+    bytes: texts(['', ['IBM', 'MSFT'], [[], ['@', 'I']], ['', tradeId, '']]),
+    reason: 'trade-id-invalid' as const,
+    at: 1,
+  })),
   {
     what: 'a time before all dates',
     bytes: packed([
@@ -318,6 +338,15 @@ const badFrames: readonly BadFrame[] = [
     at: 0,
   },
 ];
+
+it('rejects the trades of a bad symbol alone, in each frame that has the dictionary', () => {
+  const frame = largeFrame(['IBM', 'A\u0000', 'MSFT', 'X']);
+  for (let again = 0; again < 3; again++) {
+    const { trades, rejected } = readRecord(encodePacked(frame));
+    expect([trades.length, rejected.length]).toEqual([768, 256]);
+    expect(new Set(rejected.map(([, reason]) => reason))).toEqual(new Set(['symbol-invalid']));
+  }
+});
 
 describe('a frame that says what cannot be', () => {
   it.each(badFrames)('$what: $reason', ({ bytes, reason, at }) => {

@@ -2,6 +2,7 @@ import { decodeRecord, type RawRecord } from '../adapters/frames/decode.ts';
 import type { History } from '../adapters/history/history.ts';
 import type { Checkpoint, CheckpointStore, Commit } from '../adapters/stores/checkpoints.ts';
 import { packState, unpackState } from '../adapters/stores/state-bytes.ts';
+import type { BarBatch } from '../core/bar.ts';
 import { bucketOfPartitionKey } from '../core/bucket.ts';
 import { BucketState, emptyOutcome, type Outcome } from '../core/bucket-state.ts';
 import { advance, isAfter } from '../core/consume.ts';
@@ -190,8 +191,14 @@ function fold({ state }: Held, records: readonly RawRecord[], outcome: Outcome) 
   const firstBar = outcome.bars.length;
   const before = state.sequenceNumber;
   advance(state, decodeAll(records, state.bucket), outcome);
-  const hasEffects = outcome.bars.length > firstBar || outcome.signals.length > firstSignal;
+  const hasEffects = outcome.signals.length > firstSignal || hasNewBar(outcome.bars, firstBar);
   return { hasMoved: state.sequenceNumber !== before, hasEffects, firstSignal };
+}
+
+/** A revision is no reason to save: it is in the history, and folded again it is the same one. */
+function hasNewBar(bars: BarBatch, from: number): boolean {
+  for (let i = from; i < bars.length; i++) if (bars.at(i).rev === 0) return true;
+  return false;
 }
 
 /** One at a time: a decoded frame lives only while it is folded. */

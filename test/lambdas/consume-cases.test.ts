@@ -92,6 +92,24 @@ describe('the consumer in a tumbling window', () => {
     expect(account.history.bars.size).toBe(1);
   });
 
+  it('sends the state on when bars have only been given out again, and gives the same revisions once more when its container dies', async () => {
+    const pipeline = pipelineWith({ bucketCount: 2, allowedLatenessMs: 600_000 });
+    const account = new Account(pipeline);
+    const revising = (sequence: number) => recordOf(sequence, { price: sequence });
+    const first = await account.container()(eventOf([recordOf(1), closing(2)], { state: {} }));
+    const second = eventOf([revising(3), revising(4)], { state: first.state });
+    await account.container()(second);
+    const revised = sortedLines(account.history.bars.values());
+    expect(await account.saved()).toEqual({ 0: [1, '2'] });
+    expect(revised).toEqual(foldWhole(pipeline, [recordOf(1), closing(2), revising(3), revising(4)]).bars);
+    expect(revised).toEqual([expect.stringContaining('"rev":2')]);
+
+    const again = await account.container()(second);
+    expect(sortedLines(account.history.bars.values())).toEqual(revised);
+    await account.container()(eventOf([], { state: again.state, isFinal: true }));
+    expect([await account.saved(), await account.tradesIn(0)]).toEqual([{ 0: [2, '4'] }, 4]);
+  });
+
   it('saves when the window ends early, and goes on in another window from the checkpoint', async () => {
     const account = new Account();
     const { state } = await account.container()(eventOf([recordOf(1)], { state: {} }));

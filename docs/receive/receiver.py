@@ -8,11 +8,13 @@ import os
 import sqlite3
 import threading
 import time
+import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 KEY = base64.b64decode(os.environ["TAPELINE_WEBHOOK_SECRET"].removeprefix("whsec_"))
 TOLERANCE_SECONDS = 300
 BODY_BYTES_MAX = 1_048_576
+AGAIN_SECONDS = 5
 
 
 def act(event):
@@ -54,16 +56,27 @@ class Inbox:
         self.is_there_work.set()
 
     def work(self):
+        """Oldest first. An event that fails is tried again; what came after it for its symbol waits too, and all others go on."""
         database = self.opened()
-        while self.is_there_work.wait():
+        held_until = {}
+        while True:
+            self.is_there_work.wait(AGAIN_SECONDS)
             self.is_there_work.clear()
+            now = time.monotonic()
             rows = database.execute("SELECT place, event FROM inbox WHERE NOT done ORDER BY place").fetchall()
             for place, text in rows:
                 event = json.loads(text)
-                # Other types are no signals: a ping, and whatever comes one day.
-                if event["type"] == "tapeline.signal.v1":
-                    act(event)
-                database.execute("UPDATE inbox SET done = 1 WHERE place = ?", (place,))
+                symbol = event.get("subject")
+                if held_until.get(symbol, now) > now:
+                    continue
+                try:
+                    # Other types are no signals: a ping, and whatever comes one day.
+                    if event["type"] == "tapeline.signal.v1":
+                        act(event)
+                    database.execute("UPDATE inbox SET done = 1 WHERE place = ?", (place,))
+                except Exception:
+                    traceback.print_exc()
+                    held_until[symbol] = time.monotonic() + AGAIN_SECONDS
 
 
 class Receiver(BaseHTTPRequestHandler):

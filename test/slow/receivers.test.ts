@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Webhook } from 'standardwebhooks';
@@ -118,6 +118,52 @@ describe.each(receivers)('docs/receive/%s with %s', (file, program) => {
     expect(await running.acted(1)).toEqual(['buy Z at 181.88 (ema-cross)']);
   });
 });
+
+describe.each(receivers)('a copy of docs/receive/%s with %s, whose act throws once', (file, program) => {
+  it('acts on it a little later, before what came after it for its symbol, and on other symbols meanwhile', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tapeline-receiver-'));
+    const secret = newSigningSecret();
+    const sender = makeSender({ secrets: { read: async () => [secret], write: async () => undefined }, isLocalhostAllowed: true });
+    const running = await startReceiver([program, copyThatFailsOnce(file, folder)], folder, secret);
+    try {
+      const endpoint = webhook({ name: 'hooks', url: running.url });
+      for (const signal of [signalOf('FAILS', 0), signalOf('FAILS', 1), signalOf('IBM', 0)]) {
+        const attempt = { endpoint, deliveryId: signal.signalId, signals: [signal], attemptedAtMs: Date.now() };
+        expect(await sender.send(attempt, never)).toEqual({ kind: 'delivered', status: 204 });
+      }
+      const symbols = async (count: number) => (await running.acted(count)).map((line) => line.split(' ')[1]);
+      expect(await symbols(1)).toEqual(['IBM']);
+      expect(await symbols(3)).toEqual(['IBM', 'FAILS', 'FAILS']);
+    } finally {
+      sender.close();
+      await running.stop();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }, 20_000);
+});
+
+/** What a receiver's own work is in the file, and one that fails the first time for one symbol. */
+const failingOnce = {
+  '.ts': [
+    '({ data }) => ',
+    `({ data }) => data.symbol === 'FAILS' && (globalThis.times = (globalThis.times ?? 0) + 1) === 1 ? Promise.reject(new Error('told to')) : `,
+  ],
+  '.py': [
+    'def act(event):\n',
+    `times = []\n\n\ndef act(event):\n    if event["subject"] == "FAILS" and not times:\n        times.append(1)\n        raise ValueError("told to")\n`,
+  ],
+} as const;
+
+function copyThatFailsOnce(file: string, folder: string): string {
+  for (const each of readdirSync(join(root, 'docs', 'receive'))) copyFileSync(join(root, 'docs', 'receive', each), join(folder, each));
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  const copy = join(folder, file);
+  const [act, failing] = failingOnce[extname(file) as keyof typeof failingOnce];
+  const source = readFileSync(copy, 'utf8');
+  expect(source).toContain(act);
+  writeFileSync(copy, source.replace(act, failing));
+  return copy;
+}
 
 type Running = { readonly url: string; acted(count: number): Promise<readonly string[]>; stop(): Promise<void> };
 

@@ -167,6 +167,8 @@ export class Consuming {
   }
 
   async #publish(): Promise<void> {
+    // What has stopped the delivering ends the run now, and not with the next signal.
+    await this.#delivering?.offer([]);
     for (;;) {
       const items = await this.#checkpoints.readOutbox(100);
       if (items.length === 0) break;

@@ -26,6 +26,7 @@ export class Delivering {
   readonly #sender: EverySender;
   readonly #dispatcher: Dispatcher;
   readonly #looking: NodeJS.Timeout;
+  #failure: { readonly error: unknown } | undefined;
   #version: number;
   #wokenMs = performance.now();
 
@@ -35,7 +36,11 @@ export class Delivering {
     this.#sender = sender;
     this.#dispatcher = dispatcher;
     this.#version = store.versionByOthers;
-    this.#looking = setInterval(() => this.#lookForChanges(), lookEveryMs).unref();
+    this.#looking = setInterval(() => {
+      this.#lookForChanges().catch((error: unknown) => {
+        this.#failure ??= { error };
+      });
+    }, lookEveryMs).unref();
   }
 
   /** Goes on with what waits. The caller is the only one who delivers from this state folder. */
@@ -63,8 +68,9 @@ export class Delivering {
     return new Delivering(endpoints, store, sender, dispatcher);
   }
 
-  /** When it answers, they are durable. Offering them again is harmless. */
+  /** When it answers, they are durable. Offering them again is harmless. @throws, of none too, what has stopped the delivering since */
   async offer(signals: readonly Signal[]): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure.error;
     await this.#dispatcher.offer(signals);
   }
 
@@ -104,12 +110,12 @@ export class Delivering {
     return { endpoint, pending, dead, why: state.kind === 'failing' ? state.reason : lane?.reason };
   }
 
-  /** `tapeline deliveries` changes the same file. What fails here fails again when signals are offered. */
-  #lookForChanges(): void {
+  /** `tapeline deliveries` changes the same file. */
+  async #lookForChanges(): Promise<void> {
     const version = this.#store.versionByOthers;
     if (version === this.#version && performance.now() - this.#wokenMs < wakeEveryMs) return;
     this.#version = version;
     this.#wokenMs = performance.now();
-    this.#dispatcher.wake().catch(() => undefined);
+    await this.#dispatcher.wake();
   }
 }

@@ -5,7 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { DatabaseSync } from 'node:sqlite';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SecretsFile } from '../../adapters/delivery/secrets-file.ts';
 import { SqliteDeliveries } from '../../adapters/delivery/sqlite.ts';
@@ -16,11 +18,13 @@ import { checkpointsPath, deliveriesPath, secretsPath } from '../../local/state-
 import type { Session } from '../../local/verbs/session.ts';
 import { signalOf } from '../adapters/delivery/signals.ts';
 import { root } from '../house/project.ts';
+import { start, tapeline } from './tapeline.ts';
 
 let folder = '';
 let config = '';
 let server: Server;
 let status = 204;
+let answer = (end: () => void) => end();
 let arrived: string[] = [];
 let states = 0;
 let state = '';
@@ -29,7 +33,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'tapeline-deliveries-'));
   server = createServer((request, response) => {
     arrived.push(String(request.headers['webhook-id']));
-    request.resume().on('end', () => response.writeHead(status).end());
+    request.resume().on('end', () => answer(() => response.writeHead(status).end()));
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   config = join(folder, 'tapeline.config.ts');
@@ -46,7 +50,7 @@ afterAll(() => {
 });
 
 beforeEach(async () => {
-  [status, arrived] = [204, []];
+  [status, arrived, answer] = [204, [], (end) => end()];
   state = join(folder, `state-${states++}`);
   mkdirSync(state);
   await new SecretsFile(secretsPath(state)).write('hooks', [`whsec_${'A'.repeat(32)}`]);
@@ -139,6 +143,34 @@ describe('tapeline deliveries', () => {
     const refused = run(act);
     await expect(refused).rejects.toThrow(ConfigError);
     await expect(refused).rejects.toThrow(message);
+  });
+});
+
+describe('a run whose deliveries cannot be kept', () => {
+  it('ends at once and says why, also when no signal comes any more', async () => {
+    const module = (path: string) => JSON.stringify(join(root, path));
+    const ofRun = join(folder, 'of-run.config.ts');
+    writeFileSync(
+      ofRun,
+      `import configured from ${JSON.stringify(config)};
+      import emaCross from ${module('strategies/ema-cross.ts')};
+      export default { ...configured, interval: '5s', strategies: [emaCross] };`,
+    );
+    const { stdout: trades } = await tapeline('simulate --symbols 5 --rate 50 --seconds 600 --seed 5'.split(' '), { cwd: folder });
+    const { child, ended } = start(['run', '--input', '-', '--state', state, '--config', ofRun], { cwd: folder });
+    const receiving = new Promise<() => void>((done) => {
+      answer = (end) => done(end);
+    });
+    child.stdin?.write(trades);
+    const end = await receiving;
+    // By then all is read, and what it offers was offered.
+    await sleep(3_000);
+    const other = new DatabaseSync(deliveriesPath(state));
+    other.exec('BEGIN IMMEDIATE');
+    end();
+    const { exitCode, stderr } = await ended;
+    other.close();
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining('the state folder cannot be used: database is locked')]);
   });
 });
 

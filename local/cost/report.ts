@@ -32,6 +32,7 @@ export const assumptions = [
   'A GB of market data is 10 million trades of 100 bytes, as feeds send them; packed they take a third.',
   'The feed is tapeline feed: a packed frame for each bucket, as often as it flushes. One trade a record would cost several times as much.',
   'Signals come as often as in a simulated market, 18.7 in 1,000 bars of a strategy; a cooldown makes them fewer.',
+  'Trades are on time. With 1 % up to a minute late, bars are given out again, 9 % more rows of the history, and saved with the next ones: some 80 cents at 1×.',
   'The peak is ten times the average of a day; shards are what it needs and a third more, but never fewer than in the config.',
   'S3 and Timestream storage is that of the first month; what is kept is paid again each month.',
   'Queries, subscribers of the topic, alarms that go off and the feed itself are not in it.',

@@ -136,6 +136,11 @@ describe('tapeline deliveries', () => {
       (session) => retryDeliveries(undefined, { ...options(), state: folder }, session),
       'there are no deliveries in',
     ],
+    ...['-1', '0', '1.5', '100001'].map((limit): [string, (session: Session) => Promise<number>, string] => [
+      `a limit of ${limit}`,
+      (session) => listDeliveries({ ...options(), limit }, session),
+      `--limit must be a whole number from 1 to 100000, received "${limit}"`,
+    ]),
   ])('refuses %s', async (_, act, message) => {
     await withStore(async (store) => {
       await store.drop('old', [signalOf('IBM', 0)], Date.now());

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { skipped } from '../skipped.ts';
 import { cache, makeOnce } from './make-once.ts';
 
 const setUp = join(import.meta.dirname, 'dynamodb-local');
@@ -11,14 +12,14 @@ export type DynamoDbLocal =
   | { readonly kind: 'running'; readonly endpoint: string; readonly stop: () => void }
   | { readonly kind: 'missing'; readonly reason: string };
 
-/** Starts Amazon's DynamoDB Local, in memory and on this machine only. `missing` where it cannot be set up. */
+/** Starts Amazon's DynamoDB Local, in memory and on this machine only. `missing` where it cannot be set up, which fails on CI. */
 export async function startDynamoDbLocal(): Promise<DynamoDbLocal> {
   try {
     const java = spawn('java', javaArguments(), { stdio: ['ignore', 'pipe', 'pipe'] });
     return { kind: 'running', endpoint: await endpointOf(java), stop: () => java.kill('SIGKILL') };
   } catch (error) {
     if (!(error instanceof DynamoDbLocalMissing)) throw error;
-    console.warn(`skipped: the tests on DynamoDB Local (${error.message})`);
+    skipped('the tests on DynamoDB Local', error.message);
     return { kind: 'missing', reason: error.message };
   }
 }

@@ -1,18 +1,26 @@
 import { parseSignalEvent } from '../adapters/bus/parse-signals.ts';
 import { Arrivals, type Arrived, type OrderStore } from '../adapters/delivery/arrivals.ts';
-import type { Clock } from '../adapters/delivery/clock.ts';
-import type { Dispatcher } from '../adapters/delivery/dispatcher.ts';
-import type { Offered } from '../adapters/delivery/take-on.ts';
+import { type Clock, systemClock } from '../adapters/delivery/clock.ts';
+import { type RoundLeases, Rounds, type RoundsOptions } from '../adapters/delivery/rounds.ts';
+import type { DeliveryStore } from '../adapters/delivery/store.ts';
+import { type Offered, takeOn } from '../adapters/delivery/take-on.ts';
+import type { Endpoint } from '../core/delivery.ts';
 import type { LinkedSignal } from '../core/signal.ts';
+import type { DeliverEvent } from './events/deliver.ts';
 import type { QueueEvent, QueueResponse } from './events/queue.ts';
 
 export type DelivererOptions = {
-  /** A dispatcher for one invocation: nothing of it may go on when Lambda freezes the process. */
-  readonly makeDispatcher: () => Pick<Dispatcher, 'offer' | 'wake' | 'untilQuiet' | 'stop'>;
+  readonly endpoints: readonly Endpoint[];
+  readonly store: DeliveryStore;
   readonly orders: OrderStore;
+  readonly leases: RoundLeases;
+  /** For one round: nothing of it may go on when Lambda freezes the process. */
+  readonly makeDispatcher: RoundsOptions['makeDispatcher'];
+  /** Gives the event to another invocation of this handler, and does not wait for that. */
+  readonly call: (event: DeliverEvent) => Promise<void>;
   /** @default the system's */
   readonly clock?: Clock;
-  /** Is told what was taken on and what could not be read. */
+  /** Is told what was taken on, what could not be read, and where nobody could be called. */
   readonly report?: (fact: DelivererFact) => void;
 };
 
@@ -20,58 +28,78 @@ export type DelivererFact =
   | { readonly kind: 'offered'; readonly offered: Offered }
   | ({ readonly kind: 'arrived' } & Arrived)
   /** It comes again, and at last goes to the dead-letter queue. */
-  | { readonly kind: 'bad-message'; readonly messageId: string; readonly reason: string };
+  | { readonly kind: 'bad-message'; readonly messageId: string; readonly reason: string }
+  /** What waits for the endpoint is found by the next sweep. */
+  | { readonly kind: 'call-failed'; readonly endpoint: string; readonly reason: string };
 
-/** As Lambda's. @default there is time */
+/** As Lambda's. */
 type Context = { readonly getRemainingTimeInMillis: () => number };
 
-/** An attempt at its longest, and what is written after it. */
-const lastAttemptMs = 18_000;
-/** The first retry comes after 5 s, sooner than the next sweep. */
-const quietMs = 10_000;
+/** Longer than any wait between two things to do. */
+const aliveMs = 60_000;
 
 /**
- * Makes the handler of the queue of signals and of the sweep. A message, one CloudEvent, is done when its signal is durable: with the
- * deliveries, or with the symbol's order where it has come before the one it follows. Whether it has arrived then is their matter. An event
- * without records is the sweep: it looks at all that is due.
+ * Makes the handler of three events:
+ *
+ *     records of the queue    takes signals on, and calls a round to each endpoint that has got something
+ *     an endpoint             is such a round
+ *     anything else           is the sweep: calls a round wherever something is due by now
+ *
+ * A message, one CloudEvent, is done when its signal is durable: with the deliveries, or with the symbol's order where it has come before the
+ * one it follows. Whether it has arrived then is their matter.
  */
 export function makeDeliverer({
-  makeDispatcher,
+  endpoints,
+  store,
   orders,
-  clock,
+  leases,
+  makeDispatcher,
+  call,
+  clock = systemClock,
   report = () => {},
-}: DelivererOptions): (event: Partial<QueueEvent>, context?: Context) => Promise<QueueResponse> {
-  return async ({ Records }, context) => {
-    const dispatcher = makeDispatcher();
+}: DelivererOptions): (event: DeliverEvent, context: Context) => Promise<QueueResponse> {
+  const arrivals = new Arrivals({ store: orders, clock, offer });
+  const rounds = new Rounds({
+    endpoints,
+    store,
+    leases,
+    makeDispatcher,
+    call: (endpoint) => call({ endpoint }),
+    onCallFailed: (endpoint, error) => report({ kind: 'call-failed', endpoint, reason: String(error) }),
+    clock,
+  });
+
+  return async (event, context) => {
     // A dispatcher's own waits keep no process alive, and a function whose process ends before its answer has failed.
-    const alive = setInterval(() => {}, lastAttemptMs);
-    const bad: string[] = [];
-    const arrivals = new Arrivals({ store: orders, ...(clock && { clock }), offer });
+    const alive = setInterval(() => {}, aliveMs);
     try {
-      if (Records === undefined) await dispatcher.wake();
-      const arrived = Records === undefined ? await arrivals.sweep() : await arrivals.take(Records.flatMap(signalOf));
-      report({ kind: 'arrived', ...arrived });
-      const timeMs = (context?.getRemainingTimeInMillis() ?? Number.POSITIVE_INFINITY) - lastAttemptMs;
-      await dispatcher.untilQuiet({
-        withinMs: quietMs,
-        ...(Number.isFinite(timeMs) && { signal: AbortSignal.timeout(Math.max(0, timeMs)) }),
-      });
-      await dispatcher.stop({ graceMs: lastAttemptMs });
+      if ('Records' in event) return await takeOnAll(event.Records);
+      if ('endpoint' in event) await rounds.run(event.endpoint, { untilMs: clock.now() + context.getRemainingTimeInMillis() });
+      else await sweep();
+      return { batchItemFailures: [] };
     } finally {
       clearInterval(alive);
     }
-    return { batchItemFailures: bad.map((itemIdentifier) => ({ itemIdentifier })) };
-
-    async function offer(signals: readonly LinkedSignal[]): Promise<void> {
-      report({ kind: 'offered', offered: await dispatcher.offer(signals) });
-    }
-
-    function signalOf({ messageId, body }: QueueEvent['Records'][number]): LinkedSignal[] {
-      const parsed = parseSignalEvent(body);
-      if (parsed.ok) return parsed.signals;
-      report({ kind: 'bad-message', messageId, reason: parsed.reason });
-      bad.push(messageId);
-      return [];
-    }
   };
+
+  async function takeOnAll(records: QueueEvent['Records']): Promise<QueueResponse> {
+    const parsed = records.map(({ messageId, body }) => ({ messageId, ...parseSignalEvent(body) }));
+    const bad = parsed.flatMap((each) => (each.ok ? [] : { messageId: each.messageId, reason: each.reason }));
+    for (const each of bad) report({ kind: 'bad-message', ...each });
+    const arrived = await arrivals.take(parsed.flatMap((each) => (each.ok ? each.signals : [])));
+    report({ kind: 'arrived', ...arrived });
+    return { batchItemFailures: bad.map(({ messageId }) => ({ itemIdentifier: messageId })) };
+  }
+
+  async function sweep(): Promise<void> {
+    await rounds.sweep();
+    report({ kind: 'arrived', ...(await arrivals.sweep()) });
+  }
+
+  async function offer(signals: readonly LinkedSignal[]): Promise<void> {
+    const stateOf = (endpoint: string) => store.endpointState(endpoint);
+    const { offered, wanting } = await takeOn(signals, { endpoints, store, stateOf, nowMs: clock.now() });
+    report({ kind: 'offered', offered });
+    await rounds.callWhereDue(wanting);
+  }
 }

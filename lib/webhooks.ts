@@ -3,8 +3,9 @@ import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, type ITable, ProjectionType } from 'aws-cdk-lib/aws-dynamodb';
 import { type IEventBus, Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as FunctionTarget, SqsQueue } from 'aws-cdk-lib/aws-events-targets';
-import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { type IRole, Policy, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
+import { type CfnFunction, RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
@@ -27,7 +28,7 @@ export type WebhooksProps = {
   readonly configPath?: string | undefined;
   /** Queues among those endpoints, which the function may send to. @default none */
   readonly queueArns?: readonly string[] | undefined;
-  /** Invocations at once for signals, 2 to 1,000. @default 10 */
+  /** Invocations at once that take signals on, 2 to 1,000; beside them there is one for each endpoint that is delivered to. @default 10 */
   readonly concurrencyMax?: number | undefined;
   /** @default a customer key of its own */
   readonly encryptionKey?: IKey | undefined;
@@ -35,14 +36,17 @@ export type WebhooksProps = {
   readonly removalPolicy?: RemovalPolicy | undefined;
 };
 
-const timeout = Duration.minutes(2);
+/** Of taking on, which is short, and of a round: one that dies holds its endpoint for no longer. Longer than all attempts of a call to the table. */
+const timeout = Duration.minutes(1);
 
 /**
  * Delivers the signals of the bus to the endpoints of the config:
  *
- *     bus ─rule─▶ queue ─▶ function ─▶ HTTPS, SQS    table: what waits, what has arrived, what was given up
- *                            ▲                       secret: all that endpoints need to know
- *                      each minute: what is due by now
+ *     bus ─rule─▶ queue ─▶ function ─▶ table: what waits, what has arrived, what was given up
+ *                            │ calls itself, once for an endpoint at a time
+ *     each minute ─▶ function ┴▶ function ─▶ HTTPS, SQS
+ *                                  ▲
+ *                      secret: all that endpoints need to know
  */
 export class Webhooks extends Construct {
   readonly handler: LambdaFunction;
@@ -65,7 +69,7 @@ export class Webhooks extends Construct {
     const queue = makeDataQueue(this, 'Queue', {
       encryptionKey,
       // Six times the function's, so that a message does not come again while it is worked on.
-      visibilityTimeout: Duration.minutes(12),
+      visibilityTimeout: Duration.minutes(6 * timeout.toMinutes()),
       retentionPeriod: Duration.days(4),
       deadLetterQueue: { queue: this.undelivered, maxReceiveCount: 5 },
     });
@@ -83,8 +87,10 @@ export class Webhooks extends Construct {
         BUS_NAME: bus.eventBusName,
         BUS_SOURCE: signalEventSource,
         SIGNAL_SOURCE: `/tapeline/${Stack.of(this).stackName}`,
+        LAMBDA_DOMAIN: `lambda.${Stack.of(this).region}.${Stack.of(this).urlSuffix}`,
       },
     });
+    this.#letCallItself();
     this.#grantHandler(props.queueArns ?? []);
     bus.grantPutEventsTo(this.handler);
     this.#route(bus, queue);
@@ -162,6 +168,19 @@ export class Webhooks extends Construct {
       handler.addToRolePolicy(new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [...queueArns] }));
     }
     grantTableKey(this.encryptionKey, handler);
+  }
+
+  #letCallItself(): void {
+    const { handler } = this;
+    // In the policy of its role the function would wait for what names it.
+    new Policy(this, 'CallItself', {
+      statements: [new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [handler.functionArn] })],
+      roles: [handler.role as IRole],
+    });
+    // The next sweep makes good for an event that failed or waited for too long.
+    handler.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
+    // A round whose time is over calls the next: Lambda would take that for a loop, and end it after 16. It goes on only while something is due.
+    (handler.node.defaultChild as CfnFunction).recursiveLoop = RecursiveLoop.ALLOW;
   }
 
   /** What EventBridge needs is granted action by action: CDK's grant has wildcards. */

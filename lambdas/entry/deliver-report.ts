@@ -9,7 +9,8 @@ const problemsMax = 10;
 
 export function deliverLineOf(facts: readonly DelivererFact[], events: readonly DeliveryEvent[]): DeliverLine {
   const badMessages = facts.filter(({ kind }) => kind === 'bad-message');
-  const problems = [...badMessages, ...events.filter(({ kind }) => kind !== 'delivery.delivered')];
+  const failedCalls = facts.filter(({ kind }) => kind === 'call-failed');
+  const problems = [...badMessages, ...failedCalls, ...events.filter(({ kind }) => kind !== 'delivery.delivered')];
   const signals = (wanted: DeliveryEvent['kind']) =>
     events.reduce((sum, event) => sum + (event.kind === wanted && 'signals' in event ? event.signals : 0), 0);
   const count = (wanted: DeliveryEvent['kind']) => events.filter(({ kind }) => kind === wanted).length;

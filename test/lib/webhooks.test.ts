@@ -27,7 +27,7 @@ describe('a stack that delivers', () => {
     );
     const actions = handler.flatMap(({ Action }) => Action);
     expect(actions.filter((action) => action.includes('*'))).toEqual([]);
-    expect(actions.filter((action) => /^(dynamodb|secretsmanager|events):/.test(action)).toSorted()).toEqual([
+    expect(actions.filter((action) => /^(dynamodb|secretsmanager|events|lambda):/.test(action)).toSorted()).toEqual([
       'dynamodb:DeleteItem',
       'dynamodb:GetItem',
       'dynamodb:PutItem',
@@ -35,6 +35,7 @@ describe('a stack that delivers', () => {
       'dynamodb:Query',
       'dynamodb:UpdateItem',
       'events:PutEvents',
+      'lambda:InvokeFunction',
       'secretsmanager:GetSecretValue',
     ]);
     const everywhere = handler.filter(({ Resource }) => Resource.includes('*')).flatMap(({ Action }) => Action);
@@ -61,7 +62,7 @@ describe('a stack that delivers', () => {
       ],
     });
     stack.template.hasResourceProperties('AWS::SQS::Queue', {
-      VisibilityTimeout: 720,
+      VisibilityTimeout: 360,
       KmsMasterKeyId: Match.anyValue(),
       RedrivePolicy: {
         maxReceiveCount: 5,
@@ -77,6 +78,24 @@ describe('a stack that delivers', () => {
       ScheduleExpression: 'rate(1 minute)',
       Targets: [Match.objectLike({ Input: '{"sweep":true}' })],
     });
+  });
+
+  it('lets the function call itself, and nobody else, in a chain without an end; what fails so is left to the sweep', () => {
+    const [handlerId] = Object.keys(stack.template.findResources('AWS::Lambda::Function', { Properties: { RecursiveLoop: 'Allow' } }));
+    expect(handlerId).toMatch(/^WebhooksHandler/);
+    stack.template.hasResourceProperties('AWS::Lambda::EventInvokeConfig', {
+      FunctionName: { Ref: handlerId },
+      MaximumRetryAttempts: 0,
+      MaximumEventAgeInSeconds: 60,
+    });
+    const called = JSON.stringify({ 'Fn::GetAtt': [handlerId, 'Arn'] });
+    const calling = ofType(stack.resources, 'AWS::IAM::Policy').filter(({ Properties }) =>
+      JSON.stringify(Properties.PolicyDocument).includes(called),
+    );
+    const Statement = [{ Action: 'lambda:InvokeFunction', Effect: 'Allow', Resource: { 'Fn::GetAtt': [handlerId, 'Arn'] } }];
+    expect(calling.map(({ Properties }) => Properties)).toMatchObject([
+      { PolicyDocument: { Statement }, Roles: [{ Ref: expect.stringMatching(/^WebhooksHandlerRole/) }] },
+    ]);
   });
 
   it('lets nobody but that rule of the bus send to the queue', () => {
@@ -109,7 +128,7 @@ describe('a stack that delivers', () => {
   it('keeps no secret in the template', () => {
     const [secret] = ofType(stack.resources, 'AWS::SecretsManager::Secret');
     expect(secret?.Properties).toMatchObject({ SecretString: '{}', KmsKeyId: {} });
-    expect(secret?.DeletionPolicy).toBe('Retain');
+    expect(secret?.DeletionPolicy).toBe('RetainExceptOnCreate');
   });
 
   it('has nothing of this where the config delivers to nobody, or only to commands of a machine', () => {

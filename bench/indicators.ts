@@ -25,11 +25,13 @@ export const indicatorRows: Suite = {
         theirs: tradingSignals,
         unit: 'M updates/s',
         ratio: timesFaster,
-        goal: { atLeast: 1, aim: 2 },
+        ...(!name.endsWith(ownLoop) && { goal: { atLeast: 1, aim: 2 } }),
       };
     });
   },
 };
+
+const ownLoop = ', in a loop of its own';
 
 type IndicatorBench = {
   readonly name: string;
@@ -45,7 +47,7 @@ type IndicatorBench = {
 /**
  * Updates a second of our indicators and those of trading-signals, on the same values in one process. Both sides run as in an engine that
  * does not know its strategies beforehand: one loop calls whatever indicator there is. Alone in a loop of its own a small indicator is
- * compiled into that loop, so for the smallest that is measured too. Everybody takes turns in every round; the values are dealt to one
+ * compiled into that loop, with its average in a register, which no engine has; for the smallest that is shown too. Everybody takes turns in every round; the values are dealt to one
  * symbol, then to as many as the market has. Answers are compared on a pass of their own.
  */
 function benchIndicators({ valueCount = 1_000_000, rounds = 9, symbolCounts = [1, 1_500] } = {}): IndicatorBench[] {
@@ -101,7 +103,7 @@ const contests: readonly Contest[] = [
     peer: (symbolCount) => peersOf(symbolCount, () => new BollingerBands(20, 2), { field: 'upper' }),
   },
   {
-    name: 'EMA 20, own loop',
+    name: `EMA 20${ownLoop}`,
     ours: (symbolCount) => {
       const { slots, slotCount, closeSlot, answerSlot, steps } = programOf(symbolCount, (bar) => ema(bar.close, 20, { seed: 'first' }));
       const step = steps[0] as Step;

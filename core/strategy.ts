@@ -317,8 +317,14 @@ function wrongIn(decision: Decision, isWarm: boolean): string | undefined {
   }
   const texts: readonly unknown[] = Array.isArray(reasons) ? reasons : [reasons];
   if (texts.length === 0 || texts.some((text) => typeof text !== 'string')) return `${side} must have a reason, a text or a list of texts`;
+  const characters = texts.reduce((sum: number, text) => sum + String(text).length, 0);
+  if (characters > reasonCharactersMax)
+    return `the reasons of a ${side} must have at most ${reasonCharactersMax} characters together, received ${characters}`;
   return undefined;
 }
+
+/** A signal must go into a message of every way out. */
+const reasonCharactersMax = 4_096;
 
 function raise(
   { name }: Strategy,

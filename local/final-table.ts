@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import type { Bar } from '../core/bar.ts';
 import type { Signal } from '../core/signal.ts';
 
-/** Rows in memory before they go to the disk: some 4 MB of bars. */
+/** Before they go to the disk. */
 const rowsInMemoryMax = 20_000;
+/** Of 20,000 bars, or of a good many long signals. */
+const bytesInMemoryMax = 6 * 1024 * 1024;
 
 /** The standing bars and signals of one replay, in order of their keys. A table larger than memory waits on the disk. */
 export class FinalTable {
@@ -45,15 +47,22 @@ export class FinalTable {
 
 type Row = { readonly symbol: string; readonly windowStartMs: number; readonly windowEndMs: number };
 
-/** Where a symbol's lines are in the file. */
-type Segment = { readonly offset: number; readonly length: number };
-
-/** Gathers rows by symbol. When there are too many, they go to a file as one segment of lines for each symbol; at the end a symbol at a time comes back. */
+/**
+ * Gathers rows by symbol, as lines in one buffer: as objects they would outlive the collector's young generation, and be garbage by the hundred
+ * megabytes before it looks at the old one. A full buffer goes to a file as one segment of lines for each symbol; at the end a symbol at a time
+ * comes back.
+ */
 class RowsBySymbol<T extends Row> {
   readonly #compare: (a: T, b: T) => number;
-  readonly #rows = new Map<string, T[]>();
-  readonly #segments = new Map<string, Segment[]>();
+  readonly #lines = Buffer.allocUnsafe(bytesInMemoryMax);
+  /** The end of each line, and which line of the same symbol came before it, -1 for none. */
+  readonly #ends = new Int32Array(rowsInMemoryMax);
+  readonly #before = new Int32Array(rowsInMemoryMax);
+  readonly #lastOf = new Map<string, number>();
   #rowCount = 0;
+  /** Offset and length in the file of each segment, by symbol. */
+  readonly #segments = new Map<string, number[]>();
+  readonly #bySymbol = Buffer.allocUnsafe(bytesInMemoryMax);
   #file: { readonly folder: string; readonly descriptor: number; size: number } | undefined;
 
   constructor(compare: (a: T, b: T) => number) {
@@ -61,18 +70,18 @@ class RowsBySymbol<T extends Row> {
   }
 
   add(row: T): void {
-    const rows = this.#rows.get(row.symbol);
-    if (rows === undefined) this.#rows.set(row.symbol, [row]);
-    else rows.push(row);
-    if (++this.#rowCount >= rowsInMemoryMax) this.#spill();
+    const line = `${JSON.stringify(row)}\n`;
+    const bytes = Buffer.byteLength(line);
+    if (this.#rowCount === rowsInMemoryMax || this.#endOf(this.#rowCount - 1) + bytes > bytesInMemoryMax) this.#spill();
+    const start = this.#endOf(this.#rowCount - 1);
+    this.#ends[this.#rowCount] = start + this.#lines.write(line, start);
+    this.#before[this.#rowCount] = this.#lastOf.get(row.symbol) ?? -1;
+    this.#lastOf.set(row.symbol, this.#rowCount++);
   }
 
   *sorted(): Generator<T> {
-    const symbols = [...new Set([...this.#segments.keys(), ...this.#rows.keys()])].sort(byText);
-    for (const symbol of symbols) {
-      const rows = (this.#segments.get(symbol) ?? []).flatMap((segment) => this.#read(segment));
-      yield* rows.concat(this.#rows.get(symbol) ?? []).sort(this.#compare);
-    }
+    this.#spill();
+    for (const symbol of [...this.#segments.keys()].sort(byText)) yield* this.#read(this.#segments.get(symbol) ?? []).sort(this.#compare);
   }
 
   close(): void {
@@ -82,30 +91,37 @@ class RowsBySymbol<T extends Row> {
     this.#file = undefined;
   }
 
+  #endOf(row: number): number {
+    return row < 0 ? 0 : (this.#ends[row] as number);
+  }
+
   #spill(): void {
     this.#file ??= openPassingFile();
-    const parts: Buffer[] = [];
-    for (const [symbol, rows] of this.#rows) {
-      const lines = Buffer.from(rows.map((row) => JSON.stringify(row)).join('\n'));
+    let size = 0;
+    for (const [symbol, last] of this.#lastOf) {
+      const start = size;
+      for (let row = last; row >= 0; row = this.#before[row] as number)
+        size += this.#lines.copy(this.#bySymbol, size, this.#endOf(row - 1), this.#endOf(row));
       const segments = this.#segments.get(symbol) ?? [];
-      segments.push({ offset: this.#file.size, length: lines.length });
+      segments.push(this.#file.size + start, size - start);
       this.#segments.set(symbol, segments);
-      this.#file.size += lines.length;
-      parts.push(lines);
     }
-    let bytes = Buffer.concat(parts);
-    while (bytes.length > 0) bytes = bytes.subarray(writeSync(this.#file.descriptor, bytes));
-    this.#rows.clear();
+    for (let at = 0; at < size; ) at += writeSync(this.#file.descriptor, this.#bySymbol, at, size - at);
+    this.#file.size += size;
+    this.#lastOf.clear();
     this.#rowCount = 0;
   }
 
-  #read({ offset, length }: Segment): T[] {
-    const bytes = Buffer.allocUnsafe(length);
-    for (let at = 0; at < length; ) at += readSync((this.#file as { descriptor: number }).descriptor, bytes, at, length - at, offset + at);
-    return bytes
-      .toString()
-      .split('\n')
-      .map((line) => JSON.parse(line) as T);
+  #read(segments: readonly number[]): T[] {
+    const rows: T[] = [];
+    for (let i = 0; i < segments.length; i += 2) {
+      const [offset, length] = segments.slice(i, i + 2) as [number, number];
+      const bytes = Buffer.allocUnsafe(length);
+      for (let at = 0; at < length; )
+        at += readSync((this.#file as { descriptor: number }).descriptor, bytes, at, length - at, offset + at);
+      for (const line of bytes.toString().trimEnd().split('\n')) rows.push(JSON.parse(line) as T);
+    }
+    return rows;
   }
 }
 

@@ -449,6 +449,12 @@ describe('a strategy that fails', () => {
       reason: 'strategy-invalid-decision',
       message: 'sell must have a reason, a text or a list of texts',
     },
+    {
+      fact: 'has reasons that no message could carry',
+      decide: () => buy(['a'.repeat(4_096), 'b']),
+      reason: 'strategy-invalid-decision',
+      message: 'the reasons of a buy must have at most 4096 characters together, received 4097',
+    },
   ])('because it $fact is switched off for that symbol, once, and the rest goes on', ({ decide, reason, message }) => {
     const failing = defineStrategy(
       'failing',

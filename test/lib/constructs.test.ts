@@ -5,14 +5,24 @@ import { EventBus, type IEventBus } from 'aws-cdk-lib/aws-events';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Stream } from 'aws-cdk-lib/aws-kinesis';
 import { Key } from 'aws-cdk-lib/aws-kms';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { SqsSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { afterAll, describe, expect, it } from 'vitest';
+import { acknowledge } from '../../lib/acknowledge.ts';
+import { AlarmTopic } from '../../lib/alarm-topic.ts';
+import { makeDataBucket } from '../../lib/data-bucket.ts';
+import { DataKey } from '../../lib/data-key.ts';
 import { History } from '../../lib/history.ts';
+import { TimestreamHistory } from '../../lib/history-timestream.ts';
+import * as constructs from '../../lib/index.ts';
+import { Observability } from '../../lib/observability.ts';
+import { SessionClock } from '../../lib/session-clock.ts';
 import { SignalBus } from '../../lib/signal-bus.ts';
 import { SignalConsumer } from '../../lib/signal-consumer.ts';
 import { type SignalFilter, SignalTopic } from '../../lib/signal-topic.ts';
 import { type ReadTape, Tape } from '../../lib/tape.ts';
+import { Webhooks } from '../../lib/webhooks.ts';
 import { alone, ofType, removeFolders, type Resource, statementsOf } from './synth.ts';
 
 afterAll(removeFolders);
@@ -126,6 +136,54 @@ describe('a signal bus alone', () => {
   });
 });
 
+describe('every construct alone', () => {
+  type Shared = { readonly accessLogBucket: IBucket };
+  const readTape = (stack: Stack) => ({ tape: new Tape(stack, 'Tape') });
+  const makers: Record<string, (stack: Stack, shared: Shared) => unknown> = {
+    AlarmTopic: (stack) => new AlarmTopic(stack, 'Alarms', { encryptionKey: new DataKey(stack, 'Key') }),
+    History: (stack, shared) => new History(stack, 'History', { ...shared, ...readTape(stack) }),
+    Observability: (stack, shared) => {
+      const watched = { ...readTape(stack), calendar: 'us-equities' } as const;
+      const consumer = new SignalConsumer(stack, 'Consumer', { ...shared, ...watched });
+      const signals = new SignalBus(stack, 'Bus', { ...shared, table: consumer.table, generation: '1' });
+      const topic = new SignalTopic(stack, 'Topic', { bus: signals.bus });
+      new Observability(stack, 'Observability', { ...watched, consumer, signals, topic });
+    },
+    SessionClock: (stack) => new SessionClock(stack, 'Clock', { calendar: 'us-equities' }),
+    SignalBus: (stack, shared) => new SignalBus(stack, 'Bus', { ...shared, table: tableIn(stack), generation: '1' }),
+    SignalConsumer: (stack, shared) => new SignalConsumer(stack, 'Consumer', { ...shared, ...readTape(stack) }),
+    SignalTopic: (stack) => new SignalTopic(stack, 'Topic', { bus: new EventBus(stack, 'Bus') as IEventBus }),
+    Tape: (stack) => new Tape(stack, 'Tape'),
+    TimestreamHistory: (stack, shared) => new TimestreamHistory(stack, 'History', { ...shared, ...readTape(stack) }),
+    Webhooks: (stack) => new Webhooks(stack, 'Webhooks', { bus: new EventBus(stack, 'Bus') as IEventBus }),
+  };
+
+  it('is one of the package', () => {
+    expect(Object.keys(makers)).toEqual(
+      Object.keys(constructs)
+        .filter((name) => name !== 'PipelineStack')
+        .sort(),
+    );
+  });
+
+  it.each(Object.entries(makers))('%s has no finding of cdk-nag left, given a bucket for access logs', (_, make) => {
+    const { findings } = alone(
+      (stack) => {
+        const accessLogBucket = makeDataBucket(stack, 'AccessLogs');
+        acknowledge.finding(accessLogBucket, 'S1', 'it holds the access logs of the others');
+        make(stack, { accessLogBucket });
+      },
+      { checks: true },
+    );
+    expect(findings).toEqual([]);
+  });
+
+  it('has the one that asks for access logs where it is given no such bucket', () => {
+    const { findings } = alone((stack) => new SignalConsumer(stack, 'Consumer', readTape(stack)), { checks: true });
+    expect(findings).toEqual(['States', 'Quarantine'].map((name) => `AwsSolutions-S1 Alone/Consumer/${name}/Resource`));
+  });
+});
+
 describe('who looks into what went wrong', () => {
   it('reads states, quarantine and failures, and changes nothing', () => {
     const { resources } = alone((stack) => {
@@ -199,5 +257,6 @@ function tableIn(stack: Stack): ITable {
     partitionKey: { name: 'pk', type: AttributeType.STRING },
     sortKey: { name: 'sk', type: AttributeType.STRING },
     stream: StreamViewType.NEW_IMAGE,
+    pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
   }) as ITable;
 }

@@ -72,14 +72,14 @@ export function synthesisePipeline(props: Partial<PipelineStackProps> = {}, opti
   return synthesise((app) => new PipelineStack(app, 'Tapeline', { config: defineTapeline({}), ...props }), options);
 }
 
-/** A stack of what is made in it, unchecked. */
-export function alone(make: (stack: Stack) => unknown, { bundles = false }: Pick<SynthesisOptions, 'bundles'> = {}): Synthesised {
+/** A stack of what is made in it, unchecked unless it is told otherwise. */
+export function alone(make: (stack: Stack) => unknown, { bundles = false, checks = false }: SynthesisOptions = {}): Synthesised {
   const makeAlone = (app: App) => {
     const stack = new Stack(app, 'Alone');
     make(stack);
     return stack;
   };
-  return synthesise(makeAlone, { bundles, checks: false });
+  return synthesise(makeAlone, { bundles, checks });
 }
 
 export function removeFolders(): void {

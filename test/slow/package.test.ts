@@ -103,7 +103,7 @@ describe('the types of the package', () => {
   };
 
   it('accept what docs/deploy.md shows', async () => {
-    expect(await typesOf(['app.ts', 'tapeline.config.ts'])).toBe('');
+    expect(await typesOf(['app.ts', 'existing-stream.ts', 'tapeline.config.ts'])).toBe('');
   });
 
   it('refuse an option that there is not', async () => {
@@ -138,6 +138,14 @@ describe("the constructs in a stranger's app", () => {
     ['TimestreamHistory', `new TimestreamHistory(stack, 'History', { tape: new Tape(stack, 'Tape') });`],
     ['SessionClock', `new SessionClock(stack, 'Clock', { calendar: 'us-equities' });`],
     ['AlarmTopic', `new AlarmTopic(stack, 'Alarms', { encryptionKey: new Key(stack, 'Key') });`],
+    [
+      'Observability',
+      `const tape = new Tape(stack, 'Tape');
+      const consumer = new SignalConsumer(stack, 'Consumer', { tape });
+      const signals = new SignalBus(stack, 'Bus', { table: consumer.table, generation: '1' });
+      const topic = new SignalTopic(stack, 'Topic', { bus: signals.bus });
+      new Observability(stack, 'Observability', { tape, consumer, signals, topic, calendar: 'us-equities' });`,
+    ],
     ['PipelineStack', `new PipelineStack(app, 'Whole', { config: (await import('./tapeline.config.ts')).default });`],
   ])('%s stands alone', async (name, line) => {
     writeFile(
@@ -148,7 +156,8 @@ describe("the constructs in a stranger's app", () => {
       import { EventBus } from 'aws-cdk-lib/aws-events';
       import { Key } from 'aws-cdk-lib/aws-kms';
       import {
-        AlarmTopic, History, PipelineStack, SessionClock, SignalBus, SignalConsumer, SignalTopic, Tape, TimestreamHistory, Webhooks
+        AlarmTopic, History, Observability, PipelineStack, SessionClock, SignalBus, SignalConsumer, SignalTopic, Tape, TimestreamHistory,
+        Webhooks
       } from 'tapeline/cdk';
       const app = new App({ outdir: 'out-${name}', context: { 'aws:cdk:bundling-stacks': [] } });
       const stack = new Stack(app, 'Alone');
@@ -160,6 +169,10 @@ describe("the constructs in a stranger's app", () => {
       JSON.parse(readFileSync(join(app, file), 'utf8')),
     );
     expect(templates.flatMap(({ Resources = {} }) => Object.keys(Resources)).length).toBeGreaterThan(1);
+  });
+
+  it('read a stream that is there already, as docs/deploy.md shows', async () => {
+    await inApp(process.execPath, ['existing-stream.ts']);
   });
 
   it('say what is missing where there is no config', async () => {

@@ -12,7 +12,7 @@ import config from '../tapeline.config.ts';
  *     shards    a number, or on-demand (default: the config's)
  *     history   parquet, timestream or none (default: the config's)
  *     alarms    an e-mail address that is told of alarms (default: nobody)
- *     signals   an e-mail address that gets every signal (default: nobody)
+ *     signals   one more e-mail address that gets every signal (default: nobody)
  *     emulator  true leaves out what LocalStack 4.14 does not have (default false)
  */
 const app = new App();

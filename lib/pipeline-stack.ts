@@ -2,7 +2,7 @@ import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps, Tags } from
 import type { ITopicSubscription } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
 import { cloudEndpointsOf, queueArnsOf } from '../core/delivery.ts';
-import { deploymentOptionsOf, type HistoryKind, pipelineOptionsOf, type TapelineConfig } from '../core/config.ts';
+import { deploymentOptionsOf, type HistoryKind, pipelineOptionsOf, subscribersOf, type TapelineConfig } from '../core/config.ts';
 import { acknowledge } from './acknowledge.ts';
 import type { AlarmThresholds } from './alarms.ts';
 import { makeDataBucket } from './data-bucket.ts';
@@ -14,6 +14,7 @@ import { Observability, type ObservabilityProps } from './observability.ts';
 import { SignalBus } from './signal-bus.ts';
 import { SignalConsumer } from './signal-consumer.ts';
 import { SignalTopic } from './signal-topic.ts';
+import { subscriptionOf } from './subscription.ts';
 import { Tape } from './tape.ts';
 import { Webhooks } from './webhooks.ts';
 
@@ -26,7 +27,7 @@ export type PipelineStackProps = StackProps & {
   readonly tapeRetention?: Duration | undefined;
   /** @default as the config has it */
   readonly history?: HistoryKind | undefined;
-  /** Who gets the signals from the topic. @default nobody, until somebody subscribes */
+  /** Who gets the signals from the topic, beside those whom the config names. @default nobody more */
   readonly subscriptions?: readonly ITopicSubscription[] | undefined;
   /** When alarms go off, and who is told. @default each threshold's own, and nobody until somebody subscribes */
   readonly alarms?: AlarmOptions | undefined;
@@ -88,7 +89,8 @@ export class PipelineStack extends Stack {
       failureBucket: this.consumer.quarantineBucket,
       archiveRetention: missing.archiveRetention,
     });
-    this.topic = new SignalTopic(this, 'SignalTopic', { ...shared, bus: this.signals.bus, subscriptions: props.subscriptions });
+    const subscriptions = [...subscribersOf(config).map(subscriptionOf), ...(props.subscriptions ?? [])];
+    this.topic = new SignalTopic(this, 'SignalTopic', { ...shared, bus: this.signals.bus, subscriptions });
     if (cloudEndpointsOf(config).length > 0) {
       this.webhooks = new Webhooks(this, 'Webhooks', {
         ...shared,

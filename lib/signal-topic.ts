@@ -6,7 +6,8 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { FilterOrPolicy, type ITopicSubscription, SubscriptionFilter, Topic } from 'aws-cdk-lib/aws-sns';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { Side } from '../core/signal.ts';
+import type { SignalFilter } from '../core/config.ts';
+import { intervalText, parseInterval } from '../core/interval.ts';
 import { acknowledge } from './acknowledge.ts';
 import { DataKey, grantDecrypt } from './data-key.ts';
 import { makeDataQueue } from './data-queue.ts';
@@ -22,15 +23,6 @@ export type SignalTopicProps = {
   readonly subscriptions?: readonly ITopicSubscription[] | undefined;
   /** Of the queue of undelivered signals. @default it stays when the stack goes */
   readonly removalPolicy?: RemovalPolicy | undefined;
-};
-
-/** Which signals a subscriber wants; what is left out does not matter. */
-export type SignalFilter = {
-  readonly symbols?: readonly string[];
-  readonly strategies?: readonly string[];
-  readonly side?: Side;
-  /** The bars that were decided on, such as `5m`. */
-  readonly intervals?: readonly string[];
 };
 
 /** An SNS topic that carries every signal of the bus: its message is the CloudEvent, as JSON. */
@@ -71,11 +63,19 @@ export class SignalTopic extends Construct {
    *
    * @throws Error for a filter that lets everything or nothing pass
    */
-  static filterOf({ symbols, strategies, side, intervals }: SignalFilter): Record<string, FilterOrPolicy> {
-    const data = allowed({ symbol: symbols, strategy: strategies, side: side && [side] });
-    const event = allowed({ interval: intervals });
+  static filterOf({ symbols, strategies, sides, intervals, confidenceMin }: SignalFilter): Record<string, FilterOrPolicy> {
+    const data = {
+      ...allowed({ symbol: symbols, strategy: strategies, side: sides }),
+      ...(confidenceMin !== undefined && {
+        confidence: FilterOrPolicy.filter(SubscriptionFilter.numericFilter({ greaterThanOrEqualTo: confidenceMin })),
+      }),
+    };
+    // As the event has it, which knows 60s as 1m.
+    const event = allowed({ interval: intervals?.map((interval) => intervalText(parseInterval(interval))) });
     if (Object.keys({ ...data, ...event }).length === 0)
-      throw new Error('a filter must name symbols, strategies, a side or intervals; subscribe without one to take all signals');
+      throw new Error(
+        'a filter must name symbols, strategies, sides, intervals or confidenceMin; subscribe without one to take all signals',
+      );
     return Object.keys(data).length === 0 ? event : { ...event, data: FilterOrPolicy.policy(data) };
   }
 

@@ -57,6 +57,29 @@ describe('a config', () => {
     ['no shard', { shards: 0 }, 'shards must be a whole number from 1 to 9999 or "on-demand", received "0"'],
     ['half a shard', { shards: 1.5 }, 'received "1.5"'],
     ['shards as text', { shards: 'ondemand' }, 'received "ondemand"'],
+    ['subscribers that are no list', { subscribe: 'desk@example.com' }, "subscribe must be a list such as [{ email: 'desk@example.com' }]"],
+    ['a subscriber by its address', { subscribe: ['desk@example.com'] }, 'with one of email, url, queueArn, received ""desk@example.com""'],
+    ['a subscriber of no address', { subscribe: [{ sides: ['buy'] }] }, 'with one of email, url, queueArn, received "{"sides":["buy"]}"'],
+    ['one of two', { subscribe: [{ email: 'a@b', url: 'https://b' }] }, 'with one of email, url, queueArn'],
+    ['one who is there twice', { subscribe: [{ email: 'a@b' }, { email: 'a@b', sides: ['buy'] }] }, 'received "a@b" twice'],
+    ['no mailbox', { subscribe: [{ email: 'desk' }] }, 'subscribe: email must be an e-mail address, received "desk"'],
+    ['a plain address', { subscribe: [{ url: 'http://example.com' }] }, 'url must be an https URL'],
+    ['an address with credentials', { subscribe: [{ url: 'https://me:secret@example.com' }] }, 'received "https://…@example.com"'],
+    ['a filter of an object', { subscribe: [{ email: 'a@b', constructor: 1 }] }, 'subscribe has no option "constructor"'],
+    [
+      'a FIFO queue',
+      { subscribe: [{ queueArn: 'arn:aws:sqs:us-east-1:123456789012:a.fifo' }] },
+      'queueArn must be the ARN of a standard queue',
+    ],
+    ['a near filter', { subscribe: [{ email: 'a@b', side: 'buy' }] }, 'subscribe has no option "side"; did you mean "sides"?'],
+    ['a filter for nothing', { subscribe: [{ email: 'a@b', symbols: [] }] }, 'symbols must be a list of texts with at least one entry'],
+    ['an unknown side', { subscribe: [{ email: 'a@b', sides: ['long'] }] }, 'sides must be a list of buy, sell or both, received "long"'],
+    ['a filter on no interval', { subscribe: [{ email: 'a@b', intervals: ['x'] }] }, 'received "x"'],
+    [
+      'too much confidence',
+      { subscribe: [{ email: 'a@b', confidenceMin: 2 }] },
+      'confidenceMin must be a number from 0 to 1, received "2"',
+    ],
     ['no object', null, 'config must be an object, received "null"'],
     ['text', '1m', 'config must be an object'],
   ])('with %s is refused, and says what it received', (_, config, message) => {
@@ -75,6 +98,7 @@ describe('two pipelines', () => {
   it.each<[string, TapelineConfig]>([
     ['history', { history: 'timestream' }],
     ['shards', { shards: 'on-demand' }],
+    ['subscribe', { subscribe: [{ email: 'desk@example.com', sides: ['buy'] }] }],
   ])('also when they differ in %s, which only the cloud asks for', (_, config) => {
     expect(fingerprintOf(config)).toBe(fingerprintOf({}));
   });

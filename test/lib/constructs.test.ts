@@ -20,7 +20,8 @@ import { Observability } from '../../lib/observability.ts';
 import { SessionClock } from '../../lib/session-clock.ts';
 import { SignalBus } from '../../lib/signal-bus.ts';
 import { SignalConsumer } from '../../lib/signal-consumer.ts';
-import { type SignalFilter, SignalTopic } from '../../lib/signal-topic.ts';
+import type { SignalFilter } from '../../core/config.ts';
+import { SignalTopic } from '../../lib/signal-topic.ts';
 import { type ReadTape, Tape } from '../../lib/tape.ts';
 import { Webhooks } from '../../lib/webhooks.ts';
 import { alone, ofType, removeFolders, type Resource, statementsOf } from './synth.ts';
@@ -231,22 +232,31 @@ describe('a signal topic alone', () => {
 
   it('filters subscriptions on the message, which is the event', () => {
     const { template } = alone((stack) => {
-      const filterPolicyWithMessageBody = SignalTopic.filterOf({ symbols: ['IBM', 'SPY'], strategies: ['ema-cross'], side: 'buy' });
+      const filterPolicyWithMessageBody = SignalTopic.filterOf({
+        symbols: ['IBM', 'SPY'],
+        strategies: ['ema-cross'],
+        sides: ['buy'],
+        confidenceMin: 0.6,
+      });
       makeTopic(stack).topic.addSubscription(new SqsSubscription(new Queue(stack, 'Queue'), { filterPolicyWithMessageBody }));
     });
     template.hasResourceProperties('AWS::SNS::Subscription', {
       FilterPolicyScope: 'MessageBody',
-      FilterPolicy: { data: { symbol: ['IBM', 'SPY'], strategy: ['ema-cross'], side: ['buy'] } },
+      FilterPolicy: { data: { symbol: ['IBM', 'SPY'], strategy: ['ema-cross'], side: ['buy'], confidence: [{ numeric: ['>=', 0.6] }] } },
     });
     const fieldsOf = (filter: SignalFilter) => Object.keys(SignalTopic.filterOf(filter));
-    expect([fieldsOf({ intervals: ['5m'] }), fieldsOf({ intervals: ['5m'], side: 'buy' })]).toEqual([['interval'], ['interval', 'data']]);
+    expect(fieldsOf({ confidenceMin: 0.5 })).toEqual(['data']);
+    expect([fieldsOf({ intervals: ['5m'] }), fieldsOf({ intervals: ['5m'], sides: ['buy'] })]).toEqual([
+      ['interval'],
+      ['interval', 'data'],
+    ]);
   });
 
   it.each([
-    [{}, 'must name symbols, strategies, a side or intervals'],
+    [{}, 'must name symbols, strategies, sides, intervals or confidenceMin'],
     [{ intervals: [] }, 'a filter on interval must name at least one'],
     [{ symbols: [] }, 'a filter on symbol must name at least one'],
-    [{ side: 'buy', strategies: [] } as const, 'a filter on strategy must name at least one'],
+    [{ sides: ['buy'], strategies: [] } as const, 'a filter on strategy must name at least one'],
   ])('refuses the filter %j', (filter, message) => {
     expect(() => SignalTopic.filterOf(filter)).toThrow(message);
   });

@@ -1,6 +1,7 @@
 import { Duration, Stack } from 'aws-cdk-lib';
 import { Match } from 'aws-cdk-lib/assertions';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defineTapeline, webhook } from '../../core/config.ts';
 import { signalEventType as publishedType } from '../../adapters/bus/signal-event.ts';
@@ -349,6 +350,39 @@ describe('the functions', () => {
 });
 
 describe('delivery', () => {
+  it('subscribes whom the config names, each with its filter on the message, and whom it is told', () => {
+    const queueArn = 'arn:aws:sqs:eu-central-1:123456789012:fund';
+    const config = defineTapeline({
+      subscribe: [
+        { email: 'desk@example.com' },
+        { url: 'https://example.com/signals', intervals: ['60s'], confidenceMin: 0.5 },
+        { queueArn, symbols: ['IBM'], strategies: ['ema-cross'], sides: ['buy'] },
+      ],
+    });
+    const { resources, findings } = synthesisePipeline({ config, subscriptions: [new EmailSubscription('fund@example.com')] });
+    expect(findings).toEqual([]);
+    const TopicArn = { Ref: expect.stringMatching(/^SignalTopic/) };
+    expect(ofType(resources, 'AWS::SNS::Subscription').map(({ Properties }) => Properties)).toEqual([
+      { TopicArn, Protocol: 'email', Endpoint: 'desk@example.com' },
+      {
+        TopicArn,
+        Protocol: 'https',
+        Endpoint: 'https://example.com/signals',
+        FilterPolicyScope: 'MessageBody',
+        FilterPolicy: { interval: ['1m'], data: { confidence: [{ numeric: ['>=', 0.5] }] } },
+      },
+      {
+        TopicArn,
+        Protocol: 'sqs',
+        Endpoint: queueArn,
+        RawMessageDelivery: true,
+        FilterPolicyScope: 'MessageBody',
+        FilterPolicy: { data: { symbol: ['IBM'], strategy: ['ema-cross'], side: ['buy'] } },
+      },
+      { TopicArn, Protocol: 'email', Endpoint: 'fund@example.com' },
+    ]);
+  });
+
   it('archives and routes what the publisher puts on the bus', () => {
     const pattern = { source: ['tapeline'], 'detail-type': [publishedType] };
     stack.template.hasResourceProperties('AWS::Events::Archive', { EventPattern: pattern, RetentionDays: 30 });

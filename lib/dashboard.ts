@@ -68,7 +68,10 @@ function graphsOf(watched: Watched): Graph[] {
         signals.metricErrors({ period, label: 'publish errors' }),
         signals.metricThrottles({ period, label: 'publish throttles' }),
         tape.stream.metricWriteProvisionedThroughputExceeded({ statistic: 'Sum', period, label: 'tape throttles' }),
-        ...[history?.metricErrors({ period, label: 'history errors' })].filter((metric) => metric !== undefined),
+        ...[
+          history?.metricErrors({ period, label: 'history errors' }),
+          history?.metricThrottles({ period, label: 'history throttles' }),
+        ].filter((metric) => metric !== undefined),
       ],
     },
     {
@@ -83,15 +86,11 @@ function graphsOf(watched: Watched): Graph[] {
     },
     {
       title: 'Durations, ms',
-      left: (
-        [
-          ['consume', consumer],
-          ['publish', signals],
-        ] as const
-      ).flatMap(([name, of]) => [
-        of.metricDurationMs({ period, statistic: Stats.p(50), label: `${name} p50` }),
-        of.metricDurationMs({ period, statistic: Stats.p(99), label: `${name} p99` }),
-      ]),
+      left: Object.entries({ consume: consumer, publish: signals, deliver: webhooks, history }).flatMap(([name, of]) =>
+        [50, 99]
+          .map((percentile) => of?.metricDurationMs({ period, statistic: Stats.p(percentile), label: `${name} p${percentile}` }))
+          .filter((metric) => metric !== undefined),
+      ),
     },
     {
       title: 'Checkpoints',

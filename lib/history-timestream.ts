@@ -132,6 +132,14 @@ export class TimestreamHistory extends Construct implements KeptHistory {
     return this.handler.metricErrors(options);
   }
 
+  metricThrottles(options?: MetricOptions): Metric {
+    return this.handler.metricThrottles(options);
+  }
+
+  metricDurationMs(options?: MetricOptions): Metric {
+    return this.handler.metricDuration(options);
+  }
+
   /** Seconds that the last trade of each batch has waited: rises when Timestream takes too few, or none. */
   metricDeliveryAgeSec(options: MathExpressionOptions = {}): MathExpression {
     const { period } = options;

@@ -170,9 +170,17 @@ export class History extends Construct implements KeptHistory {
     };
   }
 
-  /** Of the function that turns frames into trades; undefined without a tape. */
+  /** Of the function that turns frames into trades, as the next two; undefined without a tape. */
   metricErrors(options?: MetricOptions): Metric | undefined {
     return this.#transformation?.metricErrors(options);
+  }
+
+  metricThrottles(options?: MetricOptions): Metric | undefined {
+    return this.#transformation?.metricThrottles(options);
+  }
+
+  metricDurationMs(options?: MetricOptions): Metric | undefined {
+    return this.#transformation?.metricDuration(options);
   }
 
   /** Seconds since the oldest bar or trade that is not on S3 yet; beyond the buffering interval, Firehose cannot write. */

@@ -15,8 +15,10 @@ export type WatchedHistory = {
   metricDeliveryAgeSec(options?: MetricTime): Metric | MathExpression;
   /** What was kept aside instead of in the history, each by a name for graphs, also of what this consumer writes into it. */
   metricsSetAside(options: MetricTime, consumer: SignalConsumer): Readonly<Record<string, Metric>>;
-  /** Of its function; undefined without one. */
+  /** Of its function, as the next two; undefined without one. */
   metricErrors(options?: MetricTime): Metric | undefined;
+  metricThrottles(options?: MetricTime): Metric | undefined;
+  metricDurationMs(options?: MetricTime & { readonly statistic?: string }): Metric | undefined;
   /** Where Lambda puts the batches of its function that it gives up; undefined where nothing is given up. */
   readonly refusedBucket?: IBucket | undefined;
 };

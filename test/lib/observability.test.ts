@@ -224,6 +224,27 @@ describe('the part of bad input', () => {
   });
 });
 
+describe('every function of the stack', () => {
+  const functionsIn = (text: string) => new Set(text.match(/[A-Z][A-Za-z]+?(Handler|Transform)(?=[0-9A-F]{8}")/g));
+  const all = (stack: Synthesised) =>
+    Object.keys(stack.template.findResources('AWS::Lambda::Function'))
+      .map((id) => id.slice(0, -8))
+      .sort();
+
+  it.each(['function-errors'])('is told by %s, whichever of the stack’s it is', (name) => {
+    for (const stack of [open, session, timestream])
+      expect([...functionsIn(JSON.stringify(alarmNamed(stack, name)))].sort()).toEqual(all(stack));
+  });
+
+  it('is seen on the dashboard by how long it takes', () => {
+    for (const stack of [open, timestream]) {
+      const body = JSON.stringify(ofType(stack.resources, 'AWS::CloudWatch::Dashboard')[0]?.Properties.DashboardBody);
+      const [, durations = ''] = /Durations, ms(.*?)\\"title\\"/.exec(body) ?? [];
+      expect([...functionsIn(durations)].sort()).toEqual(all(stack));
+    }
+  });
+});
+
 describe('that no trades come', () => {
   it('is an alarm at any time where the market never closes, also when nothing is counted at all', () => {
     expect(alarmNamed(open, 'no-trades')).toMatchObject({ TreatMissingData: 'breaching', Threshold: 0 });

@@ -42,17 +42,17 @@ export type TimestreamHistoryProps = {
   readonly removalPolicy?: RemovalPolicy | undefined;
 };
 
-const tableNames = ['bars', 'signals', 'late', 'trades'] as const;
+const tableNames = ['bars', 'signals', 'late', 'trades', 'quarantine'] as const;
 const refusedPrefix = 'refused/';
 const entry = 'history';
 /** Longer than all attempts of all calls of a batch that in the end is given back. */
 const timeout = Duration.minutes(5);
 
 /**
- * Bars, signals, trades and late trades in Timestream for LiveAnalytics, which only accounts have that had it in June 2025.
+ * Bars, signals, trades, late trades and quarantined input in Timestream for LiveAnalytics, which only accounts have that had it in June 2025.
  *
- *     consumer ───────────────────▶ bars, signals, late ─┐
- *     tape ─▶ history function ───▶ trades ──────────────┴▶ what is refused ─▶ bucket
+ *     consumer ───────────────────▶ bars, signals, late, quarantine ─┐
+ *     tape ─▶ history function ───▶ trades ──────────────────────────┴▶ what is refused ─▶ bucket
  */
 export class TimestreamHistory extends Construct implements KeptHistory {
   /** By CloudFormation: a database that has stayed from before keeps its own. */
@@ -167,8 +167,12 @@ export class TimestreamHistory extends Construct implements KeptHistory {
           },
         },
       },
-      // Most questions are of a symbol: without this, each would look into all of them.
-      schema: { compositePartitionKey: [{ type: 'DIMENSION', name: 'symbol', enforcementInRecord: 'REQUIRED' }] },
+      // Most questions are of a symbol: without this, each would look into all of them. What cannot be read may have none.
+      schema: {
+        compositePartitionKey: [
+          { type: 'DIMENSION', name: tableName === 'quarantine' ? 'reason' : 'symbol', enforcementInRecord: 'REQUIRED' },
+        ],
+      },
     });
   }
 

@@ -1,10 +1,11 @@
 import type { _Record, Dimension, MeasureValue, MeasureValueType } from '@aws-sdk/client-timestream-write';
 import type { Bar, LateTrade } from '../../core/bar.ts';
 import { intervalText } from '../../core/interval.ts';
+import type { Quarantined } from '../../core/reasons.ts';
 import type { Signal } from '../../core/signal.ts';
 import type { TradeRow } from './trades.ts';
 
-export type TimestreamTable = 'bars' | 'signals' | 'late' | 'trades';
+export type TimestreamTable = 'bars' | 'signals' | 'late' | 'trades' | 'quarantine';
 
 /**
  * A row as Timestream has it: known by its dimensions, measure name and time. Two trades of one symbol in one millisecond differ in `entry`. It
@@ -74,6 +75,22 @@ export function rowOfTrade({ symbol, eventTimeMs, price, size, tradeId, conditio
     MeasureValues: [
       ...measures('DOUBLE', { price, size }),
       ...measures('VARCHAR', { tradeId, conditions: conditions.length === 0 ? null : JSON.stringify(conditions) }),
+    ],
+  };
+}
+
+/**
+ * What cannot be read has no time of its own, so that the row has the one at which it was set aside: a repeat is another row, and the query takes
+ * the first. A row without a measure is invalid, and so is an empty text.
+ */
+export function rowOfQuarantined({ position, reason, sample }: Quarantined, nowMs: number): TimestreamRow {
+  return {
+    Dimensions: dimensions({ position, reason }),
+    Time: String(nowMs),
+    Version: 1,
+    MeasureValues: [
+      ...measures('BIGINT', { sampleCharacters: sample.length }),
+      ...measures('VARCHAR', { sample: sample === '' ? null : sample }),
     ],
   };
 }

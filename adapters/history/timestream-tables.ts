@@ -3,14 +3,28 @@ import type { TimestreamTable } from './timestream-rows.ts';
 
 /**
  * What each table is in Timestream: the columns that it has on the laptop, in their order, and behind them `time`, by which a query is bounded
- * cheaply.
+ * cheaply. Grouped where a repeat is a row of its own.
  */
-const columnsOf: Readonly<Record<TimestreamTable, string>> = {
-  bars: 'symbol, to_milliseconds(time) AS "windowStartMs", "windowEndMs", open, high, low, close, volume, "tradeCount", vwap, rev, "interval", time',
-  signals:
-    '"signalId", symbol, strategy, side, intent, "windowStartMs", to_milliseconds(time) AS "windowEndMs", price, confidence, reasons, time',
-  late: 'symbol, to_milliseconds(time) AS "eventTimeMs", price, size, "windowStartMs", "windowEndMs", reason, "lateByMs", position, time',
-  trades: `symbol, to_milliseconds(time) AS "eventTimeMs", price, size, "tradeId", coalesce(conditions, '[]') AS conditions, entry, time`,
+const tables: Readonly<Record<TimestreamTable, { readonly columns: string; readonly group?: string }>> = {
+  bars: {
+    columns:
+      'symbol, to_milliseconds(time) AS "windowStartMs", "windowEndMs", open, high, low, close, volume, "tradeCount", vwap, rev, "interval", time',
+  },
+  signals: {
+    columns:
+      '"signalId", symbol, strategy, side, intent, "windowStartMs", to_milliseconds(time) AS "windowEndMs", price, confidence, reasons, time',
+  },
+  late: {
+    columns:
+      'symbol, to_milliseconds(time) AS "eventTimeMs", price, size, "windowStartMs", "windowEndMs", reason, "lateByMs", position, time',
+  },
+  trades: {
+    columns: `symbol, to_milliseconds(time) AS "eventTimeMs", price, size, "tradeId", coalesce(conditions, '[]') AS conditions, entry, time`,
+  },
+  quarantine: {
+    columns: `position, reason, coalesce(min_by(sample, time), '') AS sample, min(time) AS time`,
+    group: ' GROUP BY position, reason',
+  },
 };
 
 /**
@@ -21,9 +35,11 @@ export function withTables(sql: string, database: string): string {
   const plain = withoutComments(sql);
   const [head = '', explain = '', begin = ''] = /^\s*(EXPLAIN\s+)?(SELECT|WITH(?:\s+RECURSIVE)?)\b/i.exec(plain) ?? [];
   if (head === '') return sql;
-  const tables = Object.entries(columnsOf).filter(([table]) => isMeant(table, plain));
-  if (tables.length === 0) return sql;
-  const made = tables.map(([table, columns]) => `${table} AS (SELECT ${columns} FROM "${database}"."${table}")`).join(',\n');
+  const meant = Object.entries(tables).filter(([table]) => isMeant(table, plain));
+  if (meant.length === 0) return sql;
+  const made = meant
+    .map(([table, { columns, group = '' }]) => `${table} AS (SELECT ${columns} FROM "${database}"."${table}"${group})`)
+    .join(',\n');
   const rest = plain.slice(head.length);
   return /^WITH/i.test(begin) ? `${explain}${begin} ${made},\n${rest}` : `${explain}WITH ${made}\nSELECT${rest}`;
 }

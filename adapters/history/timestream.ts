@@ -5,6 +5,7 @@ import {
   WriteRecordsCommand,
 } from '@aws-sdk/client-timestream-write';
 import type { BarBatch, LateTrade } from '../../core/bar.ts';
+import type { Quarantined } from '../../core/reasons.ts';
 import type { Signal } from '../../core/signal.ts';
 import { failureOf } from '../aws-failure.ts';
 import { type Backoff, type Wait, waitAfterAttempt } from '../backoff.ts';
@@ -15,6 +16,7 @@ import {
   keyOf,
   rowOfBar,
   rowOfLate,
+  rowOfQuarantined,
   rowOfSignal,
   rowOfTrade,
   type TimestreamRow,
@@ -29,6 +31,8 @@ export type TimestreamHistoryOptions = {
   readonly keepRefused: (refused: readonly RefusedRow[]) => Promise<void>;
   /** Waits between attempts. @default the clock's */
   readonly wait?: Wait;
+  /** When quarantined input is set aside, in Unix ms. @default the clock's */
+  readonly now?: () => number;
 };
 
 /** A row that is of no use to the history, and in the service's words why: too old or too far ahead, too large, or another under its version. */
@@ -43,10 +47,10 @@ const attemptsMax = 8;
 const backoff: Backoff = { baseMs: 100, maxMs: 2_000 };
 
 /**
- * Trades, bars, signals and late trades in the tables of these names of one Timestream database. A repeat is the same row again; of a bar the
+ * Trades, bars, signals, late trades and quarantined input in the tables of these names of one Timestream database. A repeat is the same row again; of a bar the
  * highest `rev` stands. One bad row takes no other with it.
  */
-export class TimestreamHistory implements Pick<History, 'writeBars' | 'writeSignals' | 'writeLate'>, TradeHistory {
+export class TimestreamHistory implements Pick<History, 'writeBars' | 'writeSignals' | 'writeLate' | 'writeQuarantined'>, TradeHistory {
   readonly #options: TimestreamHistoryOptions;
   readonly #backoff: Backoff;
 
@@ -68,6 +72,12 @@ export class TimestreamHistory implements Pick<History, 'writeBars' | 'writeSign
   /** @throws HistoryError `history-failed` when some of it was not taken */
   async writeLate(late: readonly LateTrade[]): Promise<void> {
     await this.#write('late', late, rowOfLate);
+  }
+
+  /** @throws HistoryError `history-failed` when some of it was not taken */
+  async writeQuarantined(quarantined: readonly Quarantined[]): Promise<void> {
+    const nowMs = (this.#options.now ?? Date.now)();
+    await this.#write('quarantine', quarantined, (item) => rowOfQuarantined(item, nowMs));
   }
 
   /** @throws HistoryError `history-failed` when some of it was not taken */

@@ -56,8 +56,11 @@ export const handler = observed('consume', async (event: Parameters<typeof consu
 /** Without a history, what is not bad is counted and not kept. */
 function historyOf(): ConsumerOptions['history'] {
   const quarantine = new S3Quarantine({ bucket: readBucket('QUARANTINE'), prefix: environment.QUARANTINE_PREFIX });
-  const writeQuarantined = quarantine.writeQuarantined.bind(quarantine);
   const history = readHistory();
+  const writeQuarantined: ConsumerOptions['history']['writeQuarantined'] = async (quarantined) => {
+    await quarantine.writeQuarantined(quarantined);
+    await history?.writeQuarantined?.(quarantined);
+  };
   if (history === undefined) return { writeBars: async () => {}, writeLate: async () => {}, writeQuarantined };
   return {
     writeBars: history.writeBars.bind(history),

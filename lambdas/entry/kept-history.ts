@@ -10,8 +10,10 @@ import { readEnvironment } from './environment.ts';
 import { ownRetries } from './own-retries.ts';
 import { logger, metrics } from './telemetry.ts';
 
-/** Where the deployment keeps bars, signals and late trades; undefined where it does not. */
-export function readHistory(): Pick<History, 'writeBars' | 'writeSignals' | 'writeLate'> | undefined {
+type Kept = Pick<History, 'writeBars' | 'writeSignals' | 'writeLate'> & Partial<Pick<History, 'writeQuarantined'>>;
+
+/** Where the deployment keeps bars, signals and late trades, and quarantined input too where nothing reads its bucket; undefined where it does not. */
+export function readHistory(): Kept | undefined {
   if (process.env['HISTORY_DATABASE'] !== undefined) return readTimestreamHistory();
   if (process.env['BARS_STREAM'] === undefined) return undefined;
   const streams = readEnvironment(['BARS_STREAM', 'SIGNALS_STREAM', 'LATE_STREAM']);

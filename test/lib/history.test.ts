@@ -193,12 +193,14 @@ describe('a history in Timestream alone', () => {
   const make = (stack: Stack, props: Partial<TimestreamHistoryProps> = {}) =>
     new TimestreamHistory(stack, 'History', { tape: new Tape(stack, 'Tape', { retention: Duration.days(2) }), ...props });
 
-  it('has a table for each kind of row, parted by symbol, and takes what is older than its memory', () => {
+  it('has a table for each kind of row, parted by symbol or reason, and takes what is older than its memory', () => {
     const { template, resources } = alone((stack) =>
       make(stack, { memoryRetention: Duration.hours(48), magneticRetention: Duration.days(1000) }),
     );
     const tables = ofType(resources, 'AWS::Timestream::Table').map(({ Properties }) => Properties);
-    expect(tables.map(({ TableName }) => TableName)).toEqual(['bars', 'signals', 'late', 'trades']);
+    expect(tables.map(({ TableName }) => TableName)).toEqual(['bars', 'signals', 'late', 'trades', 'quarantine']);
+    const keys = tables.map(({ Schema }) => Schema.CompositePartitionKey[0].Name);
+    expect(keys).toEqual(['symbol', 'symbol', 'symbol', 'symbol', 'reason']);
     template.allResourcesProperties('AWS::Timestream::Table', {
       DatabaseName: { Ref: Match.stringLikeRegexp('^HistoryDatabase') },
       RetentionProperties: { MemoryStoreRetentionPeriodInHours: '48', MagneticStoreRetentionPeriodInDays: '1000' },
@@ -208,7 +210,7 @@ describe('a history in Timestream alone', () => {
           S3Configuration: { EncryptionOption: 'SSE_KMS', ObjectKeyPrefix: Match.stringLikeRegexp('^magnetic/') },
         },
       },
-      Schema: { CompositePartitionKey: [{ Type: 'DIMENSION', Name: 'symbol', EnforcementInRecord: 'REQUIRED' }] },
+      Schema: { CompositePartitionKey: [{ Type: 'DIMENSION', EnforcementInRecord: 'REQUIRED' }] },
     });
     template.hasResource('AWS::Timestream::Database', {
       Properties: { KmsKeyId: Match.anyValue() },
@@ -242,13 +244,13 @@ describe('a history in Timestream alone', () => {
         ),
       );
     };
-    expect(timestreamOf('HistoryHandler').sort()).toEqual(['timestream:DescribeEndpoints *', 'timestream:WriteRecords 4']);
+    expect(timestreamOf('HistoryHandler').sort()).toEqual(['timestream:DescribeEndpoints *', 'timestream:WriteRecords 5']);
     expect(timestreamOf('Reader').sort()).toEqual([
       'timestream:CancelQuery *',
       'timestream:DescribeEndpoints *',
-      'timestream:DescribeTable 4',
-      'timestream:ListMeasures 4',
-      'timestream:Select 4',
+      'timestream:DescribeTable 5',
+      'timestream:ListMeasures 5',
+      'timestream:Select 5',
       'timestream:SelectValues *',
     ]);
   });
@@ -259,7 +261,7 @@ describe('a pipeline with its history in Timestream', () => {
     const { template, resources, findings } = synthesisePipeline({ history: 'timestream' });
     expect(findings).toEqual([]);
     template.resourceCountIs('AWS::KinesisFirehose::DeliveryStream', 0);
-    template.resourceCountIs('AWS::Timestream::Table', 4);
+    template.resourceCountIs('AWS::Timestream::Table', 5);
     const databases = ofType(resources, 'AWS::Lambda::Function').flatMap(
       ({ Properties }) => Properties.Environment.Variables.HISTORY_DATABASE ?? [],
     );

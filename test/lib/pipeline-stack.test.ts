@@ -137,7 +137,9 @@ describe('the pipeline stack', () => {
         .map(([property, value]) => `${Type} ${property} ${value}`),
     );
     // Within a database whose name is made up.
-    expect(fixed.sort()).toEqual(['bars', 'late', 'signals', 'trades'].map((name) => `AWS::Timestream::Table TableName ${name}`));
+    expect(fixed.sort()).toEqual(
+      ['bars', 'late', 'quarantine', 'signals', 'trades'].map((name) => `AWS::Timestream::Table TableName ${name}`),
+    );
   });
 
   it('has no custom resource, and no function beside its own three', () => {

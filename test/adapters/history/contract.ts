@@ -6,8 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { History } from '../../../adapters/history/history.ts';
 import { BarBatch } from '../../../core/bar.ts';
 import { intervalText } from '../../../core/interval.ts';
-import type { Quarantined } from '../../../core/reasons.ts';
-import { barRow, batchOf, late, signals, standing } from './samples.ts';
+import { barRow, batchOf, late, quarantined, signals, standing } from './samples.ts';
 
 /** What every history answers that can be asked itself, beside what it keeps (`writing-contract.ts`). `open` opens the one that is kept under `folder`, made when missing. */
 export function historyContract(name: string, open: (folder: string) => Promise<History>): void {
@@ -149,9 +148,3 @@ async function jsonLines(items: AsyncIterable<unknown>): Promise<string[]> {
   for await (const item of items) lines.push(JSON.stringify(item));
   return lines;
 }
-
-const quarantined: readonly Quarantined[] = [
-  { position: 'a:1', reason: 'not-json', sample: '{"symbol":\u0000\u001b[31m\ufffd' },
-  { position: 'a:1', reason: 'price-missing', sample: '' },
-  { position: 'a:2', reason: 'not-json', sample: "'; DROP TABLE bars; --" },
-];

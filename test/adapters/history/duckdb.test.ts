@@ -7,28 +7,45 @@ import { createInterface } from 'node:readline';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDuckDbHistory } from '../../../adapters/history/duckdb.ts';
+import type { History } from '../../../adapters/history/history.ts';
 import { BarBatch, type LateTrade } from '../../../core/bar.ts';
+import type { Quarantined } from '../../../core/reasons.ts';
 import { historyContract } from './contract.ts';
-import { writingContract } from './writing-contract.ts';
+import { quarantineContract, writingContract } from './writing-contract.ts';
 import { tries } from '../../tries.ts';
 
 historyContract('DuckDB', (folder) => openDuckDbHistory(join(folder, 'history.duckdb')));
 
-writingContract('DuckDB', async (use) => {
+writingContract('DuckDB', (use) =>
+  withHistory((history) => {
+    const kept = {
+      bars: () => all(history.bars()),
+      signals: () => all(history.signals()),
+      late: () => rowsOf<LateTrade>(history, 'SELECT * FROM late'),
+    };
+    return use({ writer: history, kept });
+  }),
+);
+
+quarantineContract('DuckDB', (use) =>
+  withHistory((history) => use(history, () => rowsOf<Quarantined>(history, 'SELECT position, reason, sample FROM quarantine'))),
+);
+
+async function withHistory(use: (history: History) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'tapeline-written-'));
   const history = await openDuckDbHistory(join(folder, 'history.duckdb'));
-  const late = async () => {
-    const { columns, rows } = await history.query('SELECT * FROM late');
-    return rows.map((row) => Object.fromEntries(columns.map(({ name }, i) => [name, row[i]])) as LateTrade);
-  };
-  const kept = { bars: () => all(history.bars()), signals: () => all(history.signals()), late };
   try {
-    await use({ writer: history, kept });
+    await use(history);
   } finally {
     await history.close();
     rmSync(folder, { recursive: true });
   }
-});
+}
+
+async function rowsOf<T>(history: History, sql: string): Promise<T[]> {
+  const { columns, rows } = await history.query(sql);
+  return rows.map((row) => Object.fromEntries(columns.map(({ name }, i) => [name, row[i]])) as T);
+}
 
 describe('the DuckDB file', () => {
   let folder = '';

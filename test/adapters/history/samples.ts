@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { type Bar, BarBatch, type LateTrade } from '../../../core/bar.ts';
+import type { Quarantined } from '../../../core/reasons.ts';
 import type { Signal } from '../../../core/signal.ts';
 
 export type BarRow = { symbol: string; windowStartMs: number; sizeMs: number; rev: number };
@@ -84,3 +85,9 @@ export const late: readonly LateTrade[] = [60_000, 300_000].map((sizeMs) => ({
   lateByMs: 1_260_000,
   position: 'shard-0:17:3',
 }));
+
+export const quarantined: readonly Quarantined[] = [
+  { position: 'a:1', reason: 'not-json', sample: '{"symbol":\u0000\u001b[31m\ufffd' },
+  { position: 'a:1', reason: 'price-missing', sample: '' },
+  { position: 'a:2', reason: 'not-json', sample: "'; DROP TABLE bars; --" },
+];

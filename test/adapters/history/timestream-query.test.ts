@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TimestreamQueries } from '../../../adapters/history/timestream-query.ts';
 import { withTables } from '../../../adapters/history/timestream-tables.ts';
-import { barsTable, type HistoryTable, lateTable, signalsTable, tradesTable } from '../../../core/history-tables.ts';
+import { barsTable, type HistoryTable, lateTable, quarantineTable, signalsTable, tradesTable } from '../../../core/history-tables.ts';
 import { FakeTimestreamQuery } from './fake-timestream-query.ts';
 
 let fake: FakeTimestreamQuery;
@@ -78,14 +78,14 @@ describe('a query on Timestream', () => {
 });
 
 describe('our tables in front of a query', () => {
-  const tablesIn = (sql: string) =>
-    [...withTables(sql, 'db').matchAll(/(\w+) AS \(SELECT [^)]*(?:\([^)]*\)[^)]*)* FROM "db"/g)].map(([, table]) => table);
+  const tablesIn = (sql: string) => [...withTables(sql, 'db').matchAll(/(\w+) AS \(SELECT .* FROM "db"/g)].map(([, table]) => table);
 
   it.each<[string, string[]]>([
     ['SELECT * FROM bars', ['bars']],
     ["select * from BARS where symbol = 'x'", ['bars']],
     ['SELECT * FROM bars b JOIN trades t ON b.symbol = t.symbol', ['bars', 'trades']],
     ['SELECT * FROM bars, late', ['bars', 'late']],
+    ['SELECT reason FROM quarantine', ['quarantine']],
     ['-- bars\nSELECT 1', []],
     ["SELECT 'bars'", []],
     ['SELECT * FROM "db"."bars"', []],
@@ -110,6 +110,7 @@ describe('our tables in front of a query', () => {
     [signalsTable, ['time']],
     [lateTable, ['time']],
     [tradesTable, ['time']],
+    [quarantineTable, ['time']],
   ])('have the columns of the laptop in their order, and the time: $0.name', ({ name: table, columns: ours }, more) => {
     const [, list = ''] = new RegExp(`${table} AS \\(SELECT (.*) FROM "db"`).exec(withTables(`SELECT * FROM ${table}`, 'db')) ?? [];
     const columns = list.split(/, (?![^(]*\))/).map((column) => (column.split(' AS ').at(-1) as string).replaceAll('"', ''));

@@ -1,13 +1,17 @@
+import { DuckDBInstance } from '@duckdb/node-api';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type RefusedRow, TimestreamHistory } from '../../../adapters/history/timestream.ts';
+import { withTables } from '../../../adapters/history/timestream-tables.ts';
 import type { TradeRow } from '../../../adapters/history/trades.ts';
 import { type Bar, BarBatch, type LateTrade } from '../../../core/bar.ts';
+import type { Quarantined } from '../../../core/reasons.ts';
 import type { Signal } from '../../../core/signal.ts';
 import { FakeTimestream, type StoredRow } from './fake-timestream.ts';
-import { writingContract } from './writing-contract.ts';
+import { quarantineContract, writingContract } from './writing-contract.ts';
 
 const minuteMs = 60_000;
+let nowMs = 1_704_205_800_000;
 let fake: FakeTimestream;
 let history: TimestreamHistory;
 const waitsMs: number[] = [];
@@ -20,6 +24,7 @@ beforeAll(async () => {
     database: 'tapeline',
     keepRefused: async (rows) => void refused.push(...rows),
     wait: async (ms) => waitsMs.push(ms),
+    now: () => ++nowMs,
   });
 });
 beforeEach(() => {
@@ -39,6 +44,28 @@ writingContract('Timestream', async (use) => {
   await use({ writer: history, kept });
   expect(refused).toEqual([]);
 });
+
+quarantineContract('Timestream', async (use) => {
+  fake.reset();
+  await use(history, async () => quarantineIn(fake.rowsOf('quarantine')));
+  expect(fake.rowsOf('quarantine')).toHaveLength(5);
+  expect(refused).toEqual([]);
+});
+
+/** What the query of the table gives, which is of SQL that DuckDB has too. */
+async function quarantineIn(stored: readonly StoredRow[]): Promise<Quarantined[]> {
+  const connection = await (await DuckDBInstance.create()).connect();
+  await connection.run(
+    `CREATE SCHEMA "tapeline"; CREATE TABLE "tapeline"."quarantine" (position TEXT, reason TEXT, sample TEXT, time BIGINT)`,
+  );
+  for (const { time, dimensions, measures } of stored) {
+    const values = [dimensions['position'] ?? null, dimensions['reason'] ?? null, measures['sample'] ?? null, time];
+    await connection.run('INSERT INTO "tapeline"."quarantine" VALUES ($1, $2, $3, $4)', values);
+  }
+  const answer = await connection.runAndReadAll(withTables('SELECT position, reason, sample FROM quarantine', 'tapeline'));
+  connection.closeSync();
+  return answer.getRowObjectsJson() as Quarantined[];
+}
 
 describe('trades in Timestream', () => {
   it('are a row each: two of one symbol in one millisecond are two, and a repeat is none', async () => {

@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { History } from '../../../adapters/history/history.ts';
 import { type Bar, BarBatch, type LateTrade } from '../../../core/bar.ts';
+import type { Quarantined } from '../../../core/reasons.ts';
 import type { Signal } from '../../../core/signal.ts';
-import { barRow, batchOf, late, signals, standing } from './samples.ts';
+import { barRow, batchOf, late, quarantined, signals, standing } from './samples.ts';
 
 /** A history that is written to, and what it keeps, in any order, read by whatever way there is. */
 export type Keeping = {
@@ -50,6 +51,22 @@ export function writingContract(name: string, keep: (use: (keeping: Keeping) => 
         ]);
         expect(sorted(await kept.bars())).toEqual(sorted(standing(rows)));
       });
+    });
+  });
+}
+
+/** The same of quarantined input, for histories that take it. */
+export function quarantineContract(
+  name: string,
+  keep: (use: (writer: Pick<History, 'writeQuarantined'>, kept: () => Promise<readonly Quarantined[]>) => Promise<void>) => Promise<void>,
+): void {
+  it(`${name} keeps quarantined input once, whatever text it holds, and all that is wrong at one place`, async () => {
+    await keep(async (writer, kept) => {
+      expect(await kept()).toEqual([]);
+      await writer.writeQuarantined(quarantined);
+      await writer.writeQuarantined([]);
+      await writer.writeQuarantined(quarantined.slice(1));
+      expect(sorted(await kept())).toEqual(sorted(quarantined));
     });
   });
 }

@@ -9,6 +9,7 @@ import { pipelineOptionsOf } from '../../../core/config.ts';
 import { bucketOf } from '../../../core/bucket.ts';
 import type { ConsumeEvent } from '../../../lambdas/consume-kinesis.ts';
 import config from '../../../tapeline.config.ts';
+import { FakeTimestream } from '../../adapters/history/fake-timestream.ts';
 import { FakeFirehose } from '../../adapters/history/fake-firehose.ts';
 import { startDynamoDbLocal } from '../../aws/dynamodb-local.ts';
 import { account, clientOf, makeTable } from '../../aws/table.ts';
@@ -19,6 +20,7 @@ const run = promisify(execFile);
 const local = await startDynamoDbLocal();
 const startMs = Date.UTC(2024, 0, 2);
 const dayMs = 86_400_000;
+const streams = { BARS_STREAM: 'bars-stream', SIGNALS_STREAM: 'signals-stream', LATE_STREAM: 'late-stream' };
 
 describe.skipIf(local.kind === 'missing')("the consumer's entry, by its environment alone", () => {
   const endpoint = local.kind === 'running' ? local.endpoint : '';
@@ -27,10 +29,12 @@ describe.skipIf(local.kind === 'missing')("the consumer's entry, by its environm
   const { generation, bucketCount } = pipelineOptionsOf(config);
   const bucket = bucketOf('IBM', bucketCount);
   let firehose: FakeFirehose;
+  let timestream: FakeTimestream;
   let s3: Server;
 
   beforeAll(async () => {
     firehose = await FakeFirehose.start();
+    timestream = await FakeTimestream.start();
     s3 = createServer(async (request, response) => {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk);
@@ -42,6 +46,7 @@ describe.skipIf(local.kind === 'missing')("the consumer's entry, by its environm
   });
   afterAll(() => {
     firehose.stop();
+    timestream.stop();
     s3.close();
     s3.closeAllConnections();
     client.destroy();
@@ -83,8 +88,22 @@ describe.skipIf(local.kind === 'missing')("the consumer's entry, by its environm
     ]);
   });
 
+  it('keeps bad input in Timestream too, where that is the history', async () => {
+    const bad = '{"symbol":"IBM"}';
+    await invoke(eventOf([recordOf('201', [bad])]), {
+      AWS_ENDPOINT_URL_TIMESTREAM_WRITE: timestream.endpoint,
+      HISTORY_DATABASE: 'tapeline',
+      REFUSED_ROWS_BUCKET: 'refused',
+      REFUSED_ROWS_DOMAIN: 'unused.example',
+      REFUSED_ROWS_PREFIX: 'refused/',
+    });
+    const [row] = timestream.rowsOf('quarantine');
+    expect(row).toMatchObject({ dimensions: { position: '201#0', reason: 'event-time-missing' }, measures: { sample: bad } });
+    expect(objects.get('PUT /quarantine-bucket/quarantine/201.ndjson')).toContain('event-time-missing');
+  });
+
   /** Runs the handler in a process of its own, as Lambda would. */
-  async function invoke(event: ConsumeEvent) {
+  async function invoke(event: ConsumeEvent, history: Readonly<Record<string, string>> = streams) {
     const code = `
       const { handler } = await import(${JSON.stringify(join(root, 'lambdas', 'entry', 'consume.ts'))});
       process.stderr.write(JSON.stringify(await handler(${JSON.stringify(event)})));
@@ -106,9 +125,7 @@ describe.skipIf(local.kind === 'missing')("the consumer's entry, by its environm
         QUARANTINE_BUCKET: 'quarantine-bucket',
         QUARANTINE_DOMAIN: 'unused.example',
         QUARANTINE_PREFIX: 'quarantine/',
-        BARS_STREAM: 'bars-stream',
-        SIGNALS_STREAM: 'signals-stream',
-        LATE_STREAM: 'late-stream',
+        ...history,
       },
     });
     const log = stdout

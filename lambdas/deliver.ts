@@ -17,7 +17,7 @@ export type DelivererOptions = {
   /** For one round: nothing of it may go on when Lambda freezes the process. */
   readonly makeDispatcher: RoundsOptions['makeDispatcher'];
   /** Gives the event to another invocation of this handler, and does not wait for that. */
-  readonly call: (event: DeliverEvent) => Promise<void>;
+  readonly call: RoundsOptions['call'];
   /** @default the system's */
   readonly clock?: Clock;
   /** Is told what was taken on, what could not be read, and where nobody could be called. */
@@ -64,7 +64,7 @@ export function makeDeliverer({
     store,
     leases,
     makeDispatcher,
-    call: (endpoint) => call({ endpoint }),
+    call,
     onCallFailed: (endpoint, error) => report({ kind: 'call-failed', endpoint, reason: String(error) }),
     clock,
   });
@@ -74,7 +74,7 @@ export function makeDeliverer({
     const alive = setInterval(() => {}, aliveMs);
     try {
       if ('Records' in event) return await takeOnAll(event.Records);
-      if ('endpoint' in event) await rounds.run(event.endpoint, { untilMs: clock.now() + context.getRemainingTimeInMillis() });
+      if ('endpoint' in event) await rounds.run(event, { untilMs: clock.now() + context.getRemainingTimeInMillis() });
       else await sweep();
       return { batchItemFailures: [] };
     } finally {

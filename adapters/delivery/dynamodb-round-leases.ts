@@ -6,7 +6,7 @@ import type { RoundLeases } from './rounds.ts';
 
 const roundsPartition = 'rounds';
 
-/** Leases of rounds in the table of deliveries: an item for each endpoint, `rounds` and its name, with `round` and `untilMs`. */
+/** Leases of rounds in the table of deliveries: an item for each endpoint, `rounds` and its name, with `lease` and `untilMs`. */
 export class DynamoDbRoundLeases implements RoundLeases {
   readonly #table: DynamoDbTable;
 
@@ -14,27 +14,30 @@ export class DynamoDbRoundLeases implements RoundLeases {
     this.#table = new DynamoDbTable(options);
   }
 
-  async begin(endpoint: string, { nowMs, untilMs }: { readonly nowMs: number; readonly untilMs: number }): Promise<string | undefined> {
-    const round = randomUUID();
+  async take(
+    endpoint: string,
+    { nowMs, untilMs, from }: { readonly nowMs: number; readonly untilMs: number; readonly from?: string },
+  ): Promise<string | undefined> {
+    const lease = randomUUID();
     const isMine = await this.#table.put(
-      { ...key(roundsPartition, endpoint), round: text(round), untilMs: number(untilMs) },
+      { ...key(roundsPartition, endpoint), lease: text(lease), untilMs: number(untilMs) },
       {
-        // An answer may have been lost.
-        ConditionExpression: 'attribute_not_exists(pk) OR untilMs <= :now OR round = :round',
-        ExpressionAttributeValues: { ':now': number(nowMs), ':round': text(round) },
+        // It may be its own already: an answer may have been lost.
+        ConditionExpression: 'attribute_not_exists(pk) OR untilMs <= :now OR lease IN (:lease, :from)',
+        ExpressionAttributeValues: { ':now': number(nowMs), ':lease': text(lease), ':from': text(from ?? lease) },
       },
     );
-    return isMine ? round : undefined;
+    return isMine ? lease : undefined;
   }
 
-  async end(endpoint: string, round: string): Promise<void> {
+  async end(endpoint: string, lease: string): Promise<void> {
     await this.#table.put(
-      { ...key(roundsPartition, endpoint), round: text(round), untilMs: number(0) },
-      { ConditionExpression: 'round = :round', ExpressionAttributeValues: { ':round': text(round) } },
+      { ...key(roundsPartition, endpoint), lease: text(lease), untilMs: number(0) },
+      { ConditionExpression: 'lease = :lease', ExpressionAttributeValues: { ':lease': text(lease) } },
     );
   }
 
-  async isUnderWay(endpoint: string, nowMs: number): Promise<boolean> {
+  async isTaken(endpoint: string, nowMs: number): Promise<boolean> {
     const item = await this.#table.get(key(roundsPartition, endpoint));
     return item !== undefined && numberOf(item, 'untilMs') > nowMs;
   }

@@ -9,12 +9,18 @@ import type { DeliveryStore } from './store.ts';
 
 /** Who delivers to an endpoint: one at a time, over all processes. What is read is as of now. */
 export interface RoundLeases {
-  /** @returns the round that has the endpoint until then, unless it ends before; undefined while another has it */
-  begin(endpoint: string, times: { readonly nowMs: number; readonly untilMs: number }): Promise<string | undefined>;
-  /** Of a round whose time was over before somebody else's began, nothing changes. */
-  end(endpoint: string, round: string): Promise<void>;
-  isUnderWay(endpoint: string, nowMs: number): Promise<boolean>;
+  /**
+   * @param from a lease that this one takes over
+   * @returns the lease that has the endpoint until then, unless it ends before; undefined while another has it
+   */
+  take(endpoint: string, times: { readonly nowMs: number; readonly untilMs: number; readonly from?: string }): Promise<string | undefined>;
+  /** Of a lease that has passed to somebody else, nothing changes. */
+  end(endpoint: string, lease: string): Promise<void>;
+  isTaken(endpoint: string, nowMs: number): Promise<boolean>;
 }
+
+/** A round to be run: the endpoint, and the lease that it has for this. */
+export type RoundCall = { readonly endpoint: string; readonly lease: string };
 
 export type RoundsOptions = {
   readonly endpoints: readonly Endpoint[];
@@ -23,7 +29,7 @@ export type RoundsOptions = {
   /** For one round: nothing of it may go on when Lambda freezes the process. */
   readonly makeDispatcher: (endpoint: Endpoint) => Pick<Dispatcher, 'wake' | 'untilQuiet' | 'stop'>;
   /** Begins a round in another process, and does not wait for it. */
-  readonly call: (endpoint: string) => Promise<void>;
+  readonly call: (round: RoundCall) => Promise<void>;
   /** Is told of calls that failed: what waits for them is found by the next sweep. */
   readonly onCallFailed: (endpoint: string, error: unknown) => void;
   readonly clock: Clock;
@@ -35,17 +41,19 @@ const lastAttemptMs = 18_000;
 const quietMs = 10_000;
 /** For what others have taken on, and for what a person or the receiver has said of the endpoint. */
 const lookEveryMs = 500;
+/** What has been called begins sooner, or else others may call. */
+const calledMs = 10_000;
 const parallelMax = 16;
 
 /**
  * Rounds of delivery: each sends to one endpoint until nothing is due, one at a time, in a process of its own. So endpoints do not wait for
  * one another, and what holds for a dispatcher holds for all processes together: so many requests at once, one while the endpoint is down.
  *
- *     who takes on:  enqueue ───────▶ is a round under way? ─ no ─▶ is something due? ─ yes ─▶ call a round
- *     a round:       look … the last look ──▶ end the lease ──────▶ is something due? ─ yes ─▶ call a round
+ *     who takes on:  enqueue ──▶ is the lease taken? ─ no ─▶ is something due? ─ yes ─▶ take the lease, call a round
+ *     the round:     take it over ─▶ look … the last look ─▶ end it ─▶ is something due? ─ yes ─▶ take the lease, call a round
  *
- * No call is missing: who sees the lease has enqueued before it ended, and the round looks after that. Nor is one where nothing is due: then
- * others have taken it, or the endpoint is closed, and a round that opens it looks again. A call that fails, or a round that dies with its
+ * No call is missing: who finds the lease taken has enqueued before it ended, and the round looks after that. Nor is one where nothing is due:
+ * then others have taken it, or the endpoint is closed, and a round that opens it looks again. A call that fails, or a round that dies with its
  * lease, leaves what is durable to the sweep.
  */
 export class Rounds {
@@ -68,20 +76,20 @@ export class Rounds {
 
   /**
    * Delivers to the endpoint, for as long as something is due or this process lives, and calls the next round where something is due then. Does
-   * nothing while another round is under way.
+   * nothing while another round is under way, as for a call that has come twice.
    * @param untilMs when this process ends, and with it at last the lease
    * @throws what the store throws
    */
-  async run(name: string, { untilMs }: { readonly untilMs: number }): Promise<void> {
+  async run({ endpoint: name, lease: from }: RoundCall, { untilMs }: { readonly untilMs: number }): Promise<void> {
     const { endpoints, leases, clock } = this.#options;
     const endpoint = endpoints.find((each) => each.name === name);
     if (endpoint === undefined) return;
-    const round = await leases.begin(name, { nowMs: clock.now(), untilMs });
-    if (round === undefined) return;
+    const lease = await leases.take(name, { nowMs: clock.now(), untilMs, from });
+    if (lease === undefined) return;
     try {
       await this.#deliver(endpoint, untilMs - lastAttemptMs);
     } finally {
-      await leases.end(name, round);
+      await leases.end(name, lease);
     }
     await this.callWhereDue([name]);
   }
@@ -117,11 +125,23 @@ export class Rounds {
   }
 
   async #callEach(endpoints: readonly Endpoint[], where: 'due' | 'due-or-down'): Promise<void> {
-    const { call, onCallFailed } = this.#options;
     await inParallel(endpoints, parallelMax, async (endpoint) => {
-      if (!(await this.#needsRound(endpoint, where))) return;
-      await call(endpoint.name).catch((error: unknown) => onCallFailed(endpoint.name, error));
+      if (await this.#needsRound(endpoint, where)) await this.#call(endpoint.name);
     });
+  }
+
+  /** Of those who call at once, one does. */
+  async #call(endpoint: string): Promise<void> {
+    const { leases, call, onCallFailed, clock } = this.#options;
+    const nowMs = clock.now();
+    const lease = await leases.take(endpoint, { nowMs, untilMs: nowMs + calledMs });
+    if (lease === undefined) return;
+    try {
+      await call({ endpoint, lease });
+    } catch (error) {
+      onCallFailed(endpoint, error);
+      await leases.end(endpoint, lease);
+    }
   }
 
   async #needsRound(endpoint: Endpoint, where: 'due' | 'due-or-down'): Promise<boolean> {
@@ -129,7 +149,7 @@ export class Rounds {
     const { name } = endpoint;
     const nowMs = clock.now();
     const soonMs = nowMs + quietMs;
-    if (await leases.isUnderWay(name, nowMs)) return false;
+    if (await leases.isTaken(name, nowMs)) return false;
     const state = await store.endpointState(name);
     if (openAtMs(endpoint, state, nowMs) > soonMs) return false;
     // Claims nothing, and says when there is something to claim.

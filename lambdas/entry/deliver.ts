@@ -46,7 +46,7 @@ export const handler = observed('deliver', async (event: DeliverEvent, context: 
     orders,
     leases,
     makeDispatcher: (endpoint) => new Dispatcher({ endpoints: [endpoint], store, sender, onEvent: (each) => seen.push(each) }),
-    call: (own) => self.call(own),
+    call: (round) => self.call(round),
     report: (fact) => facts.push(fact),
   });
   try {

@@ -1,4 +1,5 @@
+import type { RoundCall } from '../../adapters/delivery/rounds.ts';
 import type { QueueEvent } from './queue.ts';
 
-/** What the function that delivers is called with: signals of the queue, an endpoint to deliver to, or that a minute is over. */
-export type DeliverEvent = QueueEvent | { readonly endpoint: string } | { readonly sweep: true };
+/** What the function that delivers is called with: signals of the queue, a round to an endpoint, or that a minute is over. */
+export type DeliverEvent = QueueEvent | RoundCall | { readonly sweep: true };

@@ -7,6 +7,7 @@ import { Dispatcher } from '../../adapters/delivery/dispatcher.ts';
 import type { DeliveryEvent } from '../../adapters/delivery/events.ts';
 import { disable, resume } from '../../adapters/delivery/repairs.ts';
 import type { Attempt, Outcome } from '../../adapters/delivery/sender.ts';
+import type { RoundCall } from '../../adapters/delivery/rounds.ts';
 import { SqliteDeliveries } from '../../adapters/delivery/sqlite.ts';
 import { type Endpoint, webhook } from '../../core/delivery.ts';
 import type { EndpointState } from '../../core/endpoint-state.ts';
@@ -130,6 +131,7 @@ describe('endpoints', () => {
     const world = new World([slow]);
     world.answer = () => world.after(4 * secondMs, delivered);
     await world.take(300);
+    expect(world.called).toEqual(['slow']);
     await world.clock.pass(4 * minuteMs);
     expect(await world.store.countsOf('slow')).toMatchObject({ pending: 0, delivered: 300 });
     expect(world.mostAtOnce.get('slow')).toBe(8);
@@ -206,7 +208,7 @@ describe('a round', () => {
     world.answer = () => world.after(4 * secondMs, delivered);
     world.callFails = true;
     await world.take(300);
-    await world.deliver({ endpoint: 'hooks' }, { passMs: minuteMs });
+    await world.deliver({ endpoint: 'hooks', lease: 'a' }, { passMs: minuteMs });
     expect(world.attempts.every(({ attemptedAtMs }) => attemptedAtMs <= world.startMs + 42 * secondMs)).toBe(true);
     expect(world.attempts.length).toBeLessThan(100);
   });
@@ -307,9 +309,9 @@ describe('a round', () => {
         const inAnyOrder = <Args extends unknown[], T>(call: (...args: Args) => Promise<T>) => scheduler.scheduleFunction(call);
         store.claim = inAnyOrder(store.claim.bind(store));
         store.enqueue = inAnyOrder(store.enqueue.bind(store));
-        leases.begin = inAnyOrder(leases.begin.bind(leases));
+        leases.take = inAnyOrder(leases.take.bind(leases));
         leases.end = inAnyOrder(leases.end.bind(leases));
-        leases.isUnderWay = inAnyOrder(leases.isUnderWay.bind(leases));
+        leases.isTaken = inAnyOrder(leases.isTaken.bind(leases));
         world.callMs = 0;
         const taking: Promise<unknown>[] = [];
         for (let step = 0, quietTurns = 0; quietTurns < 8; step++) {
@@ -454,7 +456,7 @@ class World {
           random: () => 0,
           onEvent: (each) => this.events.push(each),
         }),
-      call: (own) => this.#call(own, callDies),
+      call: (round) => this.#call(round, callDies),
       clock,
       report: (fact) => this.facts.push(fact),
     });
@@ -473,10 +475,10 @@ class World {
     return outcome;
   }
 
-  async #call(event: DeliverEvent, isDead: boolean): Promise<void> {
+  async #call(round: RoundCall, isDead: boolean): Promise<void> {
     if (this.callFails) throw new Error('429');
-    if ('endpoint' in event) this.called.push(event.endpoint);
-    const begin = () => void this.invoke(event, { isDead }).catch((error: Error) => this.failures.push(error.message));
+    this.called.push(round.endpoint);
+    const begin = () => void this.invoke(round, { isDead }).catch((error: Error) => this.failures.push(error.message));
     if (this.callMs === 0) begin();
     else this.clock.after(this.callMs, begin);
   }

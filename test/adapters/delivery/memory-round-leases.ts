@@ -2,25 +2,25 @@ import type { RoundLeases } from '../../../adapters/delivery/rounds.ts';
 
 /** Leases of rounds that live as long as a test. */
 export class MemoryRoundLeases implements RoundLeases {
-  readonly #kept = new Map<string, { readonly round: string; readonly untilMs: number }>();
-  #rounds = 0;
+  readonly #kept = new Map<string, { readonly lease: string; readonly untilMs: number }>();
+  #count = 0;
 
-  async begin(endpoint: string, { nowMs, untilMs }: { readonly nowMs: number; readonly untilMs: number }): Promise<string | undefined> {
-    if (this.#isUnderWay(endpoint, nowMs)) return undefined;
-    const round = String(++this.#rounds);
-    this.#kept.set(endpoint, { round, untilMs });
-    return round;
+  async take(
+    endpoint: string,
+    { nowMs, untilMs, from }: { readonly nowMs: number; readonly untilMs: number; readonly from?: string },
+  ): Promise<string | undefined> {
+    const kept = this.#kept.get(endpoint);
+    if (kept !== undefined && kept.untilMs > nowMs && kept.lease !== from) return undefined;
+    const lease = String(++this.#count);
+    this.#kept.set(endpoint, { lease, untilMs });
+    return lease;
   }
 
-  async end(endpoint: string, round: string): Promise<void> {
-    if (this.#kept.get(endpoint)?.round === round) this.#kept.delete(endpoint);
+  async end(endpoint: string, lease: string): Promise<void> {
+    if (this.#kept.get(endpoint)?.lease === lease) this.#kept.delete(endpoint);
   }
 
-  async isUnderWay(endpoint: string, nowMs: number): Promise<boolean> {
-    return this.#isUnderWay(endpoint, nowMs);
-  }
-
-  #isUnderWay(endpoint: string, nowMs: number): boolean {
+  async isTaken(endpoint: string, nowMs: number): Promise<boolean> {
     return (this.#kept.get(endpoint)?.untilMs ?? nowMs) > nowMs;
   }
 }

@@ -27,31 +27,42 @@ describe.each<{ name: string; isHere: boolean; open: () => Promise<RoundLeases> 
   { name: 'memory', isHere: true, open: async () => new MemoryRoundLeases() },
   { name: 'DynamoDB', isHere: local.kind === 'running', open: async () => new DynamoDbRoundLeases(await madeTable()) },
 ])('the leases of rounds in $name', ({ isHere, open }) => {
-  it.skipIf(!isHere)('are had by one round at a time, and by another when it has ended, for each endpoint', async () => {
+  it.skipIf(!isHere)('are had by one at a time, and by another when they have ended, for each endpoint', async () => {
     const leases = await open();
-    expect(await leases.isUnderWay('a', 0)).toBe(false);
-    const round = await leases.begin('a', { nowMs: 0, untilMs: 100 });
-    expect(await leases.isUnderWay('a', 99)).toBe(true);
-    expect(await leases.begin('a', { nowMs: 99, untilMs: 200 })).toBeUndefined();
-    expect(await leases.isUnderWay('b', 0)).toBe(false);
-    await leases.end('a', round as string);
-    expect(await leases.isUnderWay('a', 1)).toBe(false);
-    expect(await leases.begin('a', { nowMs: 1, untilMs: 101 })).not.toBe(round);
+    expect(await leases.isTaken('a', 0)).toBe(false);
+    const lease = await leases.take('a', { nowMs: 0, untilMs: 100 });
+    expect(await leases.isTaken('a', 99)).toBe(true);
+    expect(await leases.take('a', { nowMs: 99, untilMs: 200 })).toBeUndefined();
+    expect(await leases.isTaken('b', 0)).toBe(false);
+    await leases.end('a', lease as string);
+    expect(await leases.isTaken('a', 1)).toBe(false);
+    expect(await leases.take('a', { nowMs: 1, untilMs: 101 })).not.toBe(lease);
   });
 
   it.skipIf(!isHere)('are free when their time is over, and then not ended by who had them before', async () => {
     const leases = await open();
-    const dead = await leases.begin('a', { nowMs: 0, untilMs: 100 });
-    expect(await leases.isUnderWay('a', 100)).toBe(false);
-    await leases.begin('a', { nowMs: 100, untilMs: 200 });
+    const dead = await leases.take('a', { nowMs: 0, untilMs: 100 });
+    expect(await leases.isTaken('a', 100)).toBe(false);
+    await leases.take('a', { nowMs: 100, untilMs: 200 });
     await leases.end('a', dead as string);
-    expect(await leases.isUnderWay('a', 150)).toBe(true);
+    expect(await leases.isTaken('a', 150)).toBe(true);
   });
 
   it.skipIf(!isHere)('are given to the first only of those who come at once', async () => {
     const leases = await open();
-    const begun = await Promise.all(Array.from({ length: 10 }, () => leases.begin('a', { nowMs: 0, untilMs: 100 })));
-    expect(begun.filter((round) => round !== undefined)).toHaveLength(1);
+    const taken = await Promise.all(Array.from({ length: 10 }, () => leases.take('a', { nowMs: 0, untilMs: 100 })));
+    expect(taken.filter((lease) => lease !== undefined)).toHaveLength(1);
+  });
+
+  it.skipIf(!isHere)('pass once to whom they were taken for, also when their time is over, unless somebody else has them', async () => {
+    const leases = await open();
+    const from = (await leases.take('a', { nowMs: 0, untilMs: 10 })) as string;
+    const lease = await leases.take('a', { nowMs: 5, untilMs: 100, from });
+    expect(lease).not.toBe(from);
+    expect(await leases.take('a', { nowMs: 6, untilMs: 100, from })).toBeUndefined();
+    await leases.end('a', from);
+    expect(await leases.isTaken('a', 50)).toBe(true);
+    expect(await leases.take('a', { nowMs: 100, untilMs: 200, from })).toBeDefined();
   });
 });
 

@@ -278,20 +278,32 @@ function webhooks({ webhooks: endpoints, queues }: Load, { signals }: Rates): Li
     [endpoints, 'endpoints'],
   ];
   const sweeps = hoursPerMonth * 60;
+  const batches = signals / 10;
+  // One for each endpoint and batch at the most: while a round is under way, none is called.
+  const rounds = batches * endpoints;
+  const invocations = batches + rounds + sweeps;
   return [
     line('webhooks', 'SQS requests', 'sqsRequest', [signals, 'signals'], [1.3, 'sent, received and deleted in tens']),
-    line('webhooks', 'Lambda requests', 'lambdaRequest', [signals / 10 + sweeps, 'batches and sweeps']),
+    line('webhooks', 'Lambda requests', 'lambdaRequest', [invocations, 'batches, rounds and sweeps']),
     line(
       'webhooks',
       'Lambda time',
       'lambdaGbSecond',
-      [signals / 10 + sweeps, 'batches and sweeps'],
+      [invocations, 'batches, rounds and sweeps'],
       [assumed.deliverMs / 1_000, 's'],
       [smallGb, 'GB'],
     ),
     line('webhooks', 'DynamoDB writes', 'dynamoDbWrite', ...deliveries, [assumed.deliveryWriteUnits, 'units']),
     line('webhooks', 'DynamoDB writes, order of signals', 'dynamoDbWrite', [signals, 'signals'], [1, 'unit']),
     line('webhooks', 'DynamoDB reads, order of signals', 'dynamoDbRead', [signals, 'signals'], [1, 'unit']),
+    line('webhooks', 'DynamoDB writes, leases of rounds', 'dynamoDbWrite', [rounds, 'rounds'], [3, 'units']),
+    line(
+      'webhooks',
+      'DynamoDB reads, what is due',
+      'dynamoDbRead',
+      [2 * rounds + sweeps * endpoints, 'before and after rounds, and in sweeps'],
+      [3, 'units'],
+    ),
     line('webhooks', 'Secrets', 'secret', [1, 'secret']),
     line('webhooks', 'SQS requests, to your queues', 'sqsRequest', [signals, 'signals'], [queues, 'queues']),
     line(

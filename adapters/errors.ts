@@ -20,6 +20,7 @@ export type InputErrorCode =
   | 'input-not-permitted'
   | 'input-unreadable'
   | 'input-shorter-than-offset'
+  | 'input-replaced'
   | 'csv-header-invalid';
 
 /** An input cannot be opened or read on, or is not at all what it was said to be. */

@@ -129,6 +129,7 @@ function logBytes(): number {
     checkpoints: 0,
     stateBytes: 401_230,
     watermarkLagMs: 2_740,
+    watermarksMs: new Map(),
   };
   const line = batchLineOf(batch);
   const metrics = new Metrics({ namespace: 'Tapeline', serviceName: 'Tapeline/consume' });

@@ -63,6 +63,8 @@ export type BatchReport = {
   readonly stateBytes: number;
   /** From the watermark to the arrival of the last record: the largest of the buckets; undefined when no bucket has both. */
   readonly watermarkLagMs: number | undefined;
+  /** Of each bucket of the batch, as it is now. */
+  readonly watermarksMs: ReadonlyMap<number, number>;
 };
 
 /** Lambda ends a window early when its state passes 1 MB. */
@@ -117,6 +119,7 @@ export function makeConsumer({
         checkpoints: toSave.length,
         stateBytes: toSave.reduce((bytes, { state }) => bytes + state.length, travels.bytes),
         watermarkLagMs: watermarkLagMsOf(held, records),
+        watermarksMs: new Map([...held].map(([bucket, { state }]) => [bucket, state.watermarkMs])),
       });
       return { state: event.isFinalInvokeForWindow ? {} : { buckets: { ...entriesOf(held), ...travels.entries } }, batchItemFailures: [] };
     } catch (error) {

@@ -10,6 +10,7 @@ import type { Pipeline } from '../core/pipeline.ts';
 import type { Quarantined } from '../core/reasons.ts';
 import type { Signal } from '../core/signal.ts';
 import { restore } from '../core/snapshot.ts';
+import { CombinedWatermark } from '../core/watermark.ts';
 import { makeConsumer } from '../lambdas/consume-kinesis.ts';
 import { Delivering, type Undelivered } from './delivering.ts';
 import { Driver } from './driver.ts';
@@ -23,7 +24,8 @@ import { digestOf, type Summary, summaryOf } from './summary.ts';
 export type ConsumedNow = {
   /** Folded, duplicates included. */
   readonly folded: number;
-
+  /** Of all buckets as one; -Infinity before each has one. */
+  readonly watermarkMs: number;
   readonly bars: number;
   readonly late: number;
   readonly quarantined: number;
@@ -45,6 +47,7 @@ export class Consuming {
   readonly #stopQueries: () => Promise<void>;
   readonly #startedMs = performance.now();
   readonly #signals: Signal[] = [];
+  readonly #watermark: CombinedWatermark;
   #counts = { folded: 0, bars: 0, late: 0, quarantined: 0 };
   #driver: Driver | undefined;
   #server: EventServer | undefined;
@@ -55,14 +58,16 @@ export class Consuming {
     history: History,
     delivering: Delivering | undefined,
     stopQueries: () => Promise<void>,
-    positions: ReadonlyMap<number, string>,
+    loaded: readonly LoadedState[],
   ) {
     this.#pipeline = pipeline;
     this.#checkpoints = checkpoints;
     this.#history = history;
     this.#delivering = delivering;
     this.#stopQueries = stopQueries;
-    this.positions = positions;
+    this.positions = new Map(loaded.map(({ bucket, sequenceNumber }) => [bucket, sequenceNumber]));
+    this.#watermark = new CombinedWatermark(pipeline.bucketCount);
+    for (const { bucket, state } of loaded) this.#watermark.advance(bucket, state.watermarkMs);
   }
 
   /** @throws StateInUse, and StateUnreadable before anything is consumed */
@@ -77,9 +82,8 @@ export class Consuming {
     const stopQueries = await serveQueries(history, stateFolder);
     try {
       const loaded = await loadStates(pipeline, checkpoints);
-      const positions = new Map(loaded.map(({ bucket, sequenceNumber }) => [bucket, sequenceNumber]));
       const delivering = endpoints.length === 0 ? undefined : await Delivering.open(endpoints, stateFolder, onDelivery);
-      return new Consuming(pipeline, checkpoints, history, delivering, stopQueries, positions);
+      return new Consuming(pipeline, checkpoints, history, delivering, stopQueries, loaded);
     } catch (error) {
       await stopQueries();
       await history.close();
@@ -89,7 +93,7 @@ export class Consuming {
   }
 
   get now(): ConsumedNow {
-    return { ...this.#counts, signals: this.#signals };
+    return { ...this.#counts, watermarkMs: this.#watermark.watermarkMs, signals: this.#signals };
   }
 
   /** Serves bars and signals from now on. @returns where */
@@ -159,8 +163,9 @@ export class Consuming {
       pipeline: this.#pipeline,
       checkpoints: this.#checkpoints,
       history: this.#countedHistory(),
-      report: ({ trades }) => {
+      report: ({ trades, watermarksMs }) => {
         this.#counts.folded += trades;
+        for (const [bucket, watermarkMs] of watermarksMs) this.#watermark.advance(bucket, watermarkMs);
       },
     });
     return new Driver({ tape, handler, startAfter, windowSizeMs: consumerWindowMs });

@@ -74,9 +74,9 @@ export class View {
     this.#stream.write(`${this.#numbers(now)}\n`);
   }
 
-  #numbers({ trades, bars, late, quarantined, greatestEventTimeMs }: RunNow): string {
-    const lag = Number.isFinite(greatestEventTimeMs)
-      ? ` · event time ${new Date(greatestEventTimeMs).toISOString().slice(11, 19)}, ${lagText(Date.now() - greatestEventTimeMs)} behind`
+  #numbers({ trades, bars, late, quarantined, watermarkMs }: RunNow): string {
+    const lag = Number.isFinite(watermarkMs)
+      ? ` · watermark ${new Date(watermarkMs).toISOString().slice(11, 19)}, ${lagText(Date.now() - watermarkMs)} behind`
       : '';
     return `${countText(trades)} trades (${countText(this.#rate())}/s) · ${countText(bars)} bars · ${countText(late)} late · ${countText(quarantined)} quarantined${lag}`;
   }

@@ -25,7 +25,8 @@ const now: RunNow = {
   late: 3,
   quarantined: 7,
   signals,
-  greatestEventTimeMs: 1_381_152_600_123,
+  greatestEventTimeMs: 1_381_152_602_123,
+  watermarkMs: 1_381_152_600_123,
   bytesRead: 0,
   bytesTotal: undefined,
 };

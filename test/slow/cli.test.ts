@@ -14,6 +14,7 @@ import { cliPath, type Ended, factsOf, start, summaryOf, tapeline } from '../loc
 import { until } from '../until.ts';
 
 const pipeline = ['--interval', '5s', '--allowed-lateness', '240000', '--json'];
+const schwabRecording = join(import.meta.dirname, '../../../shared/data/schwab/level-one-equities-2024-09-13.ndjson');
 const inputOf = (name: string) => ['--input', name, '--state', `state-of-${name}`];
 
 let folder = '';
@@ -103,6 +104,17 @@ describe('the summary', () => {
     expect(quarantined.total).toBe(0);
     expect(factsOf(expected)).toMatchObject(csv);
   });
+
+  it.skipIf(!existsSync(schwabRecording))(
+    'is the same for every number of buckets, of a recording of Schwab’s streamer (skipped where ../shared/data is absent)',
+    async () => {
+      const of = async (buckets: string) => factsOf(await replayed('--feed', 'schwab', '--buckets', buckets, schwabRecording));
+      const one = await of('1');
+      expect(one).toMatchObject({ trades: 7_083, late: 0, quarantined: { total: 0 } });
+      expect(one.bars).toBeGreaterThan(1_500);
+      expect([await of('16'), await of('64')]).toEqual([one, one]);
+    },
+  );
 
   it('is that of a run, of the same run again, and of a replay of its tape', async () => {
     expect(factsOf(ran)).toEqual(factsOf(expected));
@@ -450,7 +462,7 @@ describe('start', () => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with it
     expect(stdout).not.toMatch(/\u001b|\r/);
-    expect(stdout).toMatch(/^[\d,]+ trades \([\d,]+\/s\) · [\d,]+ bars · \d+ late · \d+ quarantined · event time \d\d:\d\d:\d\d, /m);
+    expect(stdout).toMatch(/^[\d,]+ trades \([\d,]+\/s\) · [\d,]+ bars · \d+ late · \d+ quarantined · watermark \d\d:\d\d:\d\d, /m);
     expect(stdout).toMatch(/^\d\d:\d\d:\d\d {2}(BUY |SELL) [A-Z]+ +[\d.]+ {2}(enter|exit ) {2}[a-z-]+: [a-z]/m);
     expect(stdout).toMatch(/^trades +1,20\d,\d{3} of 1,500 symbols/m);
   });

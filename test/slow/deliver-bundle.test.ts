@@ -20,8 +20,30 @@ import { startSecretsManager } from '../adapters/delivery/fake-secrets-manager.t
 import { signalOf } from '../adapters/delivery/signals.ts';
 import { startDynamoDbLocal } from '../aws/dynamodb-local.ts';
 import { account, clientOf, makeDeliveryTable } from '../aws/table.ts';
+import { type Answer, HttpService, type Request } from '../http-service.ts';
 import { root } from '../house/project.ts';
 import { bundlesOf, removeFolders, synthesisePipeline } from '../lib/synth.ts';
+
+/** Takes events for the function, as Lambda does, and lets it run for each in a process of its own. */
+class FakeLambda extends HttpService {
+  readonly invoked: Promise<Invocation>[] = [];
+  invoke: (event: object) => Promise<Invocation> = async () => ({ answer: {}, log: [] });
+
+  protected override answerTo({ url, headers, body }: Request): Answer {
+    if (url !== '/2015-03-31/functions/Deliver/invocations' || headers['x-amz-invocation-type'] !== 'Event') return { status: 400 };
+    this.invoked.push(this.invoke(JSON.parse(String(body)) as object));
+    return { status: 202 };
+  }
+
+  /** What was called, and what was called by that. */
+  async all(): Promise<Invocation[]> {
+    const ended: Invocation[] = [];
+    while (ended.length < this.invoked.length) ended.push(await (this.invoked[ended.length] as Promise<Invocation>));
+    return ended;
+  }
+}
+
+type Invocation = { readonly answer: unknown; readonly log: readonly Record<string, unknown>[] };
 
 const local = await startDynamoDbLocal();
 const secret = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
@@ -37,6 +59,7 @@ describe.skipIf(local.kind === 'missing')('the bundle that delivers, by its envi
   let receiver: Server;
   let queue: HttpServer;
   let bus: FakeEventBridge;
+  let lambda: FakeLambda;
   let secrets: Awaited<ReturnType<typeof startSecretsManager>>;
 
   beforeAll(async () => {
@@ -70,6 +93,8 @@ describe.skipIf(local.kind === 'missing')('the bundle that delivers, by its envi
     }).listen(0, '127.0.0.1');
     await once(queue, 'listening');
     bus = await FakeEventBridge.start();
+    lambda = await FakeLambda.start();
+    lambda.invoke = invoke;
     secrets = await startSecretsManager('endpoint-secrets');
     secrets.value = JSON.stringify({ desk: [secret] });
     await makeDeliveryTable(client, 'deliveries');
@@ -77,6 +102,7 @@ describe.skipIf(local.kind === 'missing')('the bundle that delivers, by its envi
 
   afterAll(() => {
     bus.stop();
+    lambda.stop();
     secrets.close();
     queue.close();
     receiver.close();
@@ -87,11 +113,14 @@ describe.skipIf(local.kind === 'missing')('the bundle that delivers, by its envi
     if (local.kind === 'running') local.stop();
   });
 
-  it('sends a signed webhook and a message to a queue, disables what has no secret, tells the bus so, and says it all in one line; the sweep then has nothing to do', async () => {
+  it('takes a signal on and calls a round to each endpoint, which sends a signed webhook, a message to a queue, and disables what has no secret; tells the bus so, and says it all in a line each; the sweep then has nothing to do', async () => {
     const signal = signalOf('IBM', 0);
     const body = JSON.stringify(signalEventOf(signal, { source: '/tapeline/test' }));
     const { answer, log } = await invoke({ Records: [{ messageId: 'a', body }] });
     expect(answer).toEqual({ batchItemFailures: [] });
+    expect(log).toContainEqual(expect.objectContaining({ level: 'INFO', message: 'signals delivered', delivered: 0, problems: [] }));
+    const logs = (await lambda.all()).flatMap((round) => round.log);
+    expect(lambda.invoked).toHaveLength(3);
     expect(received).toHaveLength(1);
     const verified = new Webhook(secret).verify(received[0]?.body ?? '', received[0]?.headers as Record<string, string>);
     expect(verified).toEqual(signalEventOf(signal, { source: '/tapeline/Tapeline' }));
@@ -101,29 +130,34 @@ describe.skipIf(local.kind === 'missing')('the bundle that delivers, by its envi
       { MessageGroupId: 'IBM', MessageDeduplicationId: signalId, QueueUrl: expect.stringContaining('/orders.fifo') },
     ]);
     expect(bus.calls.flat()).toMatchObject([{ EventBusName: 'signals', Source: 'tapeline', DetailType: 'tapeline.endpoint.disabled.v1' }]);
-    const numbers = { delivered: 2, deadLetters: 0, endpointsDisabled: 1, badMessages: 0 };
-    expect(log).toContainEqual(expect.objectContaining({ level: 'ERROR', message: 'signals delivered', ...numbers }));
-    expect(log).toContainEqual(expect.objectContaining({ _aws: expect.anything(), delivered: 2, endpointsDisabled: 1 }));
+    const lineOf = (endpoint: string) => logs.find((line) => line['message'] === 'signals delivered' && line['endpoint'] === endpoint);
+    expect(lineOf('desk')).toMatchObject({ level: 'INFO', delivered: 1, attemptsFailed: 1 });
+    expect(lineOf('orders-fifo')).toMatchObject({ level: 'INFO', delivered: 1 });
+    expect(lineOf('alerts')).toMatchObject({ level: 'ERROR', delivered: 0, endpointsDisabled: 1 });
+    expect(logs).toContainEqual(expect.objectContaining({ _aws: expect.anything(), endpointsDisabled: 1 }));
 
     await invoke({ sweep: true });
+    expect(lambda.invoked).toHaveLength(3);
     expect(received).toHaveLength(1);
     const store = new DynamoDbDeliveries({ client, tableName: 'deliveries' });
     expect(await store.countsOf('desk')).toMatchObject({ pending: 0, delivered: 1 });
     expect(await store.countsOf('alerts')).toMatchObject({ pending: 1, delivered: 0 });
-    expect(JSON.stringify(log)).not.toContain(secret.slice(6));
+    expect(JSON.stringify([log, logs])).not.toContain(secret.slice(6));
   }, 60_000);
 
   /** Runs the handler in a process of its own, as Lambda would. */
-  async function invoke(event: object) {
+  async function invoke(event: object): Promise<Invocation> {
     const code = `
       const { handler } = await import(${JSON.stringify(bundle)});
-      process.stderr.write(JSON.stringify(await handler(${JSON.stringify(event)}, { getRemainingTimeInMillis: () => 120_000 })));
+      process.stderr.write(JSON.stringify(await handler(${JSON.stringify(event)}, { getRemainingTimeInMillis: () => 60_000 })));
     `;
     const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], {
       env: {
         AWS_REGION: account.region,
         AWS_ACCESS_KEY_ID: account.credentials.accessKeyId,
         AWS_SECRET_ACCESS_KEY: account.credentials.secretAccessKey,
+        AWS_LAMBDA_FUNCTION_NAME: 'Deliver',
+        AWS_ENDPOINT_URL_LAMBDA: lambda.endpoint,
         AWS_ENDPOINT_URL_DYNAMODB: endpoint,
         AWS_ENDPOINT_URL_EVENTBRIDGE: await addressOf(bus.client),
         AWS_ENDPOINT_URL_SQS: `http://127.0.0.1:${(queue.address() as AddressInfo).port}`,
@@ -136,6 +170,7 @@ describe.skipIf(local.kind === 'missing')('the bundle that delivers, by its envi
         BUS_NAME: 'signals',
         BUS_SOURCE: 'tapeline',
         SIGNAL_SOURCE: '/tapeline/Tapeline',
+        LAMBDA_DOMAIN: 'lambda.us-east-1.amazonaws.com',
       },
     });
     // What is an error is on standard error, where the answer is last.

@@ -216,6 +216,28 @@ describe('an endpoint that is down', () => {
     });
   });
 
+  it('stays disabled for who has asked the store just before that was written, and is answered just after', async () => {
+    const receiver = new Receiver([{ kind: 'gone', reason: 'status 410' }]);
+    await withDispatcher({ endpoints: [hooks], sender: receiver }, async ({ clock, dispatcher, store }) => {
+      const [change, ask] = [store.changeEndpoint.bind(store), store.endpointState.bind(store)];
+      const after = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
+      await dispatcher.offer([signalOf('IBM', 0), signalOf('AAPL', 0)]);
+      store.changeEndpoint = async (...args) => {
+        await after(2 * secondMs);
+        return change(...args);
+      };
+      store.endpointState = async (name) => {
+        const state = await ask(name);
+        await after(2 * secondMs);
+        return state;
+      };
+      await clock.pass(secondMs);
+      await dispatcher.wake();
+      await clock.pass(10 * secondMs);
+      expect(receiver.attempts).toHaveLength(1);
+    });
+  });
+
   it('is disabled while it is refused here, said once, tried every ten minutes, and all goes when what was missing is there', async () => {
     const receiver = new Receiver([]);
     receiver.answer = () => ({ kind: 'refused', reason: 'there is no secret for "hooks"' });

@@ -42,11 +42,10 @@ const timeout = Duration.minutes(1);
 /**
  * Delivers the signals of the bus to the endpoints of the config:
  *
- *     bus ─rule─▶ queue ─▶ function ─▶ table: what waits, what has arrived, what was given up
- *                            │ calls itself, once for an endpoint at a time
- *     each minute ─▶ function ┴▶ function ─▶ HTTPS, SQS
- *                                  ▲
- *                      secret: all that endpoints need to know
+ *     bus ─rule─▶ queue ─▶ function ─┬▶ table: what waits, what has arrived, what was given up
+ *           each minute ─▶ function ─┴▶ function, for one endpoint ─▶ HTTPS, SQS
+ *                                         ▲
+ *                                       secret: all that endpoints need to know
  */
 export class Webhooks extends Construct {
   readonly handler: LambdaFunction;

@@ -422,7 +422,7 @@ class World {
     await Promise.all(invocations);
   }
 
-  /** Time for what it calls to end is not in it, where that takes any. */
+  /** And the second after it, in which what it calls begins. */
   async sweep(): Promise<void> {
     await this.deliver({ sweep: true });
     await this.clock.pass(secondMs);

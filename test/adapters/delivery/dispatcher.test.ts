@@ -220,15 +220,15 @@ describe('an endpoint that is down', () => {
     const receiver = new Receiver([{ kind: 'gone', reason: 'status 410' }]);
     await withDispatcher({ endpoints: [hooks], sender: receiver }, async ({ clock, dispatcher, store }) => {
       const [change, ask] = [store.changeEndpoint.bind(store), store.endpointState.bind(store)];
-      const after = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
+      const later = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
       await dispatcher.offer([signalOf('IBM', 0), signalOf('AAPL', 0)]);
       store.changeEndpoint = async (...args) => {
-        await after(2 * secondMs);
+        await later(2 * secondMs);
         return change(...args);
       };
       store.endpointState = async (name) => {
         const state = await ask(name);
-        await after(2 * secondMs);
+        await later(2 * secondMs);
         return state;
       };
       await clock.pass(secondMs);

@@ -144,8 +144,8 @@ export class World {
     return state;
   }
 
-  /** Lambda delivers a failed batch again until it succeeds; here the third time must. */
-  async #invokeUntilDone(event: ConsumeEvent, container: number, step: number, retries = 2): Promise<ConsumeResponse> {
+  /** Lambda delivers a failed batch again until it succeeds; here the fifth time must: the fault comes once, and each container is behind once. */
+  async #invokeUntilDone(event: ConsumeEvent, container: number, step: number, retries = 4): Promise<ConsumeResponse> {
     try {
       return await this.#container(container)(event);
     } catch (error) {

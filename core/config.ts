@@ -1,10 +1,11 @@
 import { type CalendarName, calendarNames } from './calendar.ts';
 import { type ConditionProfile, conditionProfiles } from './conditions.ts';
 import { ConfigError } from './config-error.ts';
-import { type Choices, type Endpoint, endpointsOf } from './delivery.ts';
+import { type Endpoint, endpointsOf } from './delivery.ts';
 import { parseInterval } from './interval.ts';
 import { nearestOf } from './nearest.ts';
 import type { PipelineOptions } from './pipeline.ts';
+import { type Subscriber, subscribersOf } from './subscribers.ts';
 import type { Strategy } from './strategy.ts';
 import { checkWindow } from './window.ts';
 
@@ -96,12 +97,6 @@ export type TapelineConfig = {
   readonly subscribe?: readonly Subscriber[];
 };
 
-/** Which signals a subscriber of the topic gets. What is left out does not matter. */
-export type SignalFilter = Pick<Choices, 'symbols' | 'strategies' | 'sides' | 'intervals' | 'confidenceMin'>;
-
-/** A mailbox, an https address or a standard queue of Amazon SQS, with the signals that it gets. The first two have to confirm it to SNS. */
-export type Subscriber = SignalFilter & ({ readonly email: string } | { readonly url: string } | { readonly queueArn: string });
-
 export const historyKinds = ['parquet', 'timestream', 'none'] as const;
 export type HistoryKind = (typeof historyKinds)[number];
 
@@ -113,7 +108,7 @@ export function defineTapeline(config: TapelineConfig): TapelineConfig {
   pipelineOptionsOf(config);
   deploymentOptionsOf(config);
   endpointsOf(config.deliver ?? []);
-  subscribersOf(config);
+  subscribersOf(config.subscribe ?? []);
   return config;
 }
 
@@ -164,18 +159,6 @@ export function deploymentOptionsOf({ history = 'parquet', shards = 2 }: Tapelin
   return { history: oneOf('history', history, historyKinds), shards: shardsOf(shards) };
 }
 
-/** The subscribers of the cloud's topic. @throws ConfigError */
-export function subscribersOf({ subscribe = [] }: TapelineConfig): readonly Subscriber[] {
-  if (!Array.isArray(subscribe))
-    throw new ConfigError(`subscribe must be a list such as [{ email: 'desk@example.com' }], received "${String(subscribe)}"`);
-  const known = new Set<string>();
-  for (const address of subscribe.map(checkedAddress)) {
-    if (known.has(address)) throw new ConfigError(`subscribe must have each subscriber once, received "${address}" twice`);
-    known.add(address);
-  }
-  return subscribe;
-}
-
 const dayMs = 86_400_000;
 
 const keys: Record<keyof TapelineConfig, true> = {
@@ -223,61 +206,6 @@ function strategiesOf(strategies: unknown): readonly Strategy[] {
     names.add(strategy.name);
   }
   return strategies as Strategy[];
-}
-
-type SubscriberCheck = readonly [isRight: (value: unknown) => boolean, wanted: string];
-
-const addressChecks: Readonly<Record<string, SubscriberCheck>> = {
-  email: [matching(/^[^@\s]+@[^@\s]+$/), 'an e-mail address'],
-  url: [matching(/^https:\/\/[^/@\s]+(\/\S*)?$/), 'an https URL without credentials such as "https://example.com/signals"'],
-  // SNS gives nothing to a FIFO queue from a topic that is none.
-  queueArn: [
-    matching(/^arn:aws(-cn|-us-gov)?:sqs:[a-z0-9-]+:\d{12}:[\w-]{1,80}$/),
-    'the ARN of a standard queue; deliver to a FIFO queue with sqs',
-  ],
-};
-
-const filterChecks: Record<keyof SignalFilter, SubscriberCheck> = {
-  symbols: [listOf(isText), 'a list of texts with at least one entry'],
-  strategies: [listOf(isText), 'a list of texts with at least one entry'],
-  sides: [listOf(matching(/^(buy|sell)$/)), 'a list of buy, sell or both'],
-  intervals: [listOf((interval) => intervalOf(interval) > 0), 'a list of intervals such as ["5m"]'],
-  confidenceMin: [(value) => typeof value === 'number' && value >= 0 && value <= 1, 'a number from 0 to 1'],
-};
-
-/** The one address of a subscriber whose options are all right. */
-function checkedAddress(subscriber: unknown): string {
-  const options = Object.entries(typeof subscriber === 'object' && subscriber !== null ? subscriber : {});
-  const checks: Readonly<Record<string, SubscriberCheck>> = { ...addressChecks, ...filterChecks };
-  for (const [option, value] of options) {
-    if (!Object.hasOwn(checks, option))
-      throw new ConfigError(`subscribe has no option "${option}"; did you mean "${nearestOf(option, Object.keys(checks))}"?`);
-    const [isRight, wanted] = checks[option] as SubscriberCheck;
-    if (!isRight(value)) throw new ConfigError(`subscribe: ${option} must be ${wanted}, received "${withoutCredentials(String(value))}"`);
-  }
-  const [address, ...others] = options.filter(([option]) => Object.hasOwn(addressChecks, option)).map(([, value]) => String(value));
-  if (address === undefined || others.length > 0)
-    throw new ConfigError(
-      `subscribe must hold objects with one of ${Object.keys(addressChecks).join(', ')}, received "${JSON.stringify(subscriber)}"`,
-    );
-  return address;
-}
-
-/** A message must not carry on what should not have been in the config. */
-function withoutCredentials(text: string): string {
-  return text.replace(/\/\/[^/]*@/, '//…@');
-}
-
-function matching(pattern: RegExp): (value: unknown) => boolean {
-  return (value) => typeof value === 'string' && pattern.test(value);
-}
-
-function isText(value: unknown): boolean {
-  return typeof value === 'string' && value !== '';
-}
-
-function listOf(isRight: (value: unknown) => boolean): (value: unknown) => boolean {
-  return (value) => Array.isArray(value) && value.length > 0 && value.every(isRight);
 }
 
 function wholeNumber(option: string, value: unknown, smallest: number, greatest: number): number {

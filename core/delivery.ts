@@ -1,6 +1,16 @@
+import {
+  type Check,
+  type Checks,
+  checkOptions,
+  choiceChecks,
+  listOf,
+  matching,
+  number,
+  oneOf,
+  refuse,
+  withoutCredentials,
+} from './checks.ts';
 import { ConfigError } from './config-error.ts';
-import { parseInterval } from './interval.ts';
-import { nearestOf } from './nearest.ts';
 import type { Side } from './signal.ts';
 import { checkSilence, type Silence } from './silence.ts';
 
@@ -124,16 +134,9 @@ export function queueArnsOf({ deliver = [] }: { readonly deliver?: readonly Endp
   return deliver.flatMap((endpoint) => (endpoint.kind === 'sqs' ? endpoint.queueArn : []));
 }
 
-type Check = (value: unknown, of: string) => void;
-type Checks = Readonly<Record<string, Check>>;
-
 const commonChecks: Record<keyof Named, Check> = {
   name: matching(/^[a-z0-9-]{1,40}$/, '1 to 40 of a-z, 0-9 and "-"'),
-  symbols: listOf(text),
-  strategies: listOf(text),
-  sides: listOf(oneOf('buy', 'sell')),
-  intervals: listOf((value) => parseInterval(String(value))),
-  confidenceMin: number(0, 1),
+  ...choiceChecks,
   silence: checkSilence,
   onSilence: oneOf('hold', 'drop'),
   batch: checkBatch,
@@ -156,25 +159,8 @@ const required = new Set(['name', 'url', 'chatId', 'queueArn', 'command']);
 
 function checked<E extends Endpoint>(endpoint: E): E {
   const { kind, ...options } = endpoint;
-  const checks: Checks = { ...commonChecks, ...ownChecks[kind] };
-  const unknown = Object.keys(options).find((option) => !Object.hasOwn(checks, option));
-  if (unknown !== undefined) {
-    throw new ConfigError(`${kind} has no option "${unknown}"; did you mean "${nearestOf(unknown, Object.keys(checks))}"?`);
-  }
-  for (const [option, check] of Object.entries(checks)) {
-    const value = (options as Record<string, unknown>)[option];
-    if (value !== undefined || required.has(option)) within(kind, () => check(value, option));
-  }
+  checkOptions(kind, options, { ...commonChecks, ...ownChecks[kind] }, required);
   return endpoint;
-}
-
-/** Says of which builder it is what a check throws. */
-function within(kind: string, check: () => void): void {
-  try {
-    check();
-  } catch (cause) {
-    throw new ConfigError(`${kind}: ${(cause as Error).message}`, { cause });
-  }
 }
 
 /**
@@ -190,11 +176,6 @@ function checkUrl(value: unknown, of: string): void {
 
 const urlPattern = /^(?<scheme>https?):\/\/(?<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?([/?][\x21\x22\x24-\x7e]*)?$/i;
 const localHosts = new Set(['localhost', '127.0.0.1', '[::1]']);
-
-/** A message must not carry on what should not have been in the config. */
-function withoutCredentials(url: string): string {
-  return url.replace(/\/\/[^/]*@/, '//…@');
-}
 
 function hostNameOf(url: unknown): string {
   const host = urlPattern.exec(String(url))?.groups?.['host'] ?? 'webhook';
@@ -215,38 +196,4 @@ function checkBatch(value: unknown, of: string): void {
     refuse(of, 'an object such as { signalsMax: 20, waitMs: 5_000 }', JSON.stringify(value));
   number(2, 40, true)(signalsMax, `${of}.signalsMax`);
   number(0, 3_600_000, true)(waitMs, `${of}.waitMs`);
-}
-
-function text(value: unknown, of: string): void {
-  if (typeof value !== 'string' || value === '') refuse(of, 'a list of texts', value);
-}
-
-function listOf(check: Check): Check {
-  return (value, of) => {
-    if (!Array.isArray(value) || value.length === 0) refuse(of, 'a list with at least one entry', value);
-    for (const entry of value as unknown[]) check(entry, of);
-  };
-}
-
-function oneOf(...allowed: readonly string[]): Check {
-  return (value, of) => {
-    if (!allowed.includes(value as string)) refuse(of, allowed.join(' or '), value);
-  };
-}
-
-function matching(pattern: RegExp, wanted: string): Check {
-  return (value, of) => {
-    if (typeof value !== 'string' || !pattern.test(value)) refuse(of, wanted, value);
-  };
-}
-
-function number(smallest: number, greatest: number, isWhole = false): Check {
-  return (value, of) => {
-    const isRight = typeof value === 'number' && value >= smallest && value <= greatest && (!isWhole || Number.isInteger(value));
-    if (!isRight) refuse(of, `a ${isWhole ? 'whole ' : ''}number from ${smallest} to ${greatest}`, value);
-  };
-}
-
-function refuse(of: string, wanted: string, value: unknown): never {
-  throw new RangeError(`${of} must be ${wanted}, received "${String(value)}"`);
 }

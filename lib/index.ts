@@ -8,7 +8,7 @@ export { PipelineStack, type PipelineStackProps } from './pipeline-stack.ts';
 export { SessionClock, type SessionClockProps } from './session-clock.ts';
 export { SignalBus, type SignalBusProps } from './signal-bus.ts';
 export { SignalConsumer, type SignalConsumerProps } from './signal-consumer.ts';
-export type { SignalFilter } from '../core/config.ts';
+export type { SignalFilter } from '../core/subscribers.ts';
 export { SignalTopic, type SignalTopicProps } from './signal-topic.ts';
 export { type ReadTape, Tape, type TapeProps } from './tape.ts';
 export { Webhooks, type WebhooksProps } from './webhooks.ts';

@@ -2,7 +2,8 @@ import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps, Tags } from
 import type { ITopicSubscription } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
 import { cloudEndpointsOf, queueArnsOf } from '../core/delivery.ts';
-import { deploymentOptionsOf, type HistoryKind, pipelineOptionsOf, subscribersOf, type TapelineConfig } from '../core/config.ts';
+import { deploymentOptionsOf, type HistoryKind, pipelineOptionsOf, type TapelineConfig } from '../core/config.ts';
+import { subscribersOf } from '../core/subscribers.ts';
 import { acknowledge } from './acknowledge.ts';
 import type { AlarmThresholds } from './alarms.ts';
 import { makeDataBucket } from './data-bucket.ts';
@@ -89,7 +90,7 @@ export class PipelineStack extends Stack {
       failureBucket: this.consumer.quarantineBucket,
       archiveRetention: missing.archiveRetention,
     });
-    const subscriptions = [...subscribersOf(config).map(subscriptionOf), ...(props.subscriptions ?? [])];
+    const subscriptions = [...subscribersOf(config.subscribe ?? []).map(subscriptionOf), ...(props.subscriptions ?? [])];
     this.topic = new SignalTopic(this, 'SignalTopic', { ...shared, bus: this.signals.bus, subscriptions });
     if (cloudEndpointsOf(config).length > 0) {
       this.webhooks = new Webhooks(this, 'Webhooks', {

@@ -1,5 +1,5 @@
 import { type ITopicSubscription, SubscriptionProtocol, type TopicSubscriptionConfig } from 'aws-cdk-lib/aws-sns';
-import type { Subscriber } from '../core/config.ts';
+import type { Subscriber } from '../core/subscribers.ts';
 import { SignalTopic } from './signal-topic.ts';
 
 /** The subscription of somebody whom the config's `subscribe` names. */

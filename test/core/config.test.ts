@@ -72,8 +72,8 @@ describe('a config', () => {
       'queueArn must be the ARN of a standard queue',
     ],
     ['a near filter', { subscribe: [{ email: 'a@b', side: 'buy' }] }, 'subscribe has no option "side"; did you mean "sides"?'],
-    ['a filter for nothing', { subscribe: [{ email: 'a@b', symbols: [] }] }, 'symbols must be a list of texts with at least one entry'],
-    ['an unknown side', { subscribe: [{ email: 'a@b', sides: ['long'] }] }, 'sides must be a list of buy, sell or both, received "long"'],
+    ['a filter for nothing', { subscribe: [{ email: 'a@b', symbols: [] }] }, 'subscribe: symbols must be a list with at least one entry'],
+    ['an unknown side', { subscribe: [{ email: 'a@b', sides: ['long'] }] }, 'subscribe: sides must be buy or sell, received "long"'],
     ['a filter on no interval', { subscribe: [{ email: 'a@b', intervals: ['x'] }] }, 'received "x"'],
     [
       'too much confidence',

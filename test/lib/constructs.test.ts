@@ -20,7 +20,7 @@ import { Observability } from '../../lib/observability.ts';
 import { SessionClock } from '../../lib/session-clock.ts';
 import { SignalBus } from '../../lib/signal-bus.ts';
 import { SignalConsumer } from '../../lib/signal-consumer.ts';
-import type { SignalFilter } from '../../core/config.ts';
+import type { SignalFilter } from '../../core/subscribers.ts';
 import { SignalTopic } from '../../lib/signal-topic.ts';
 import { type ReadTape, Tape } from '../../lib/tape.ts';
 import { Webhooks } from '../../lib/webhooks.ts';

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { SNSClient, SubscribeCommand } from '@aws-sdk/client-sns';
 import { CreateQueueCommand, DeleteMessageBatchCommand, DeleteQueueCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import type { FilterOrPolicy, Policy } from 'aws-cdk-lib/aws-sns';
 import type { SignalEvent } from '../../adapters/bus/signal-event.ts';
+import type { SignalTopic } from '../../lib/signal-topic.ts';
 import { account } from '../aws/table.ts';
 
 /** A signal at the end of its way, and when the queue got it. */
@@ -16,12 +18,19 @@ export class Inbox {
   readonly #receiving: Promise<void>;
   #isClosed = false;
 
-  static async subscribe(endpoint: string, topicArn: string, name: string): Promise<Inbox> {
+  /** To all signals, or to those of a filter. */
+  static async subscribe(
+    endpoint: string,
+    topicArn: string,
+    name: string,
+    filter?: ReturnType<typeof SignalTopic.filterOf>,
+  ): Promise<Inbox> {
     const sqs = new SQSClient({ ...account, endpoint });
     const sns = new SNSClient({ ...account, endpoint });
     const { QueueUrl = '' } = await sqs.send(new CreateQueueCommand({ QueueName: name }));
     const queueArn = `${topicArn.replace(':sns:', ':sqs:').split(':').slice(0, -1).join(':')}:${name}`;
-    await sns.send(new SubscribeCommand({ TopicArn: topicArn, Protocol: 'sqs', Endpoint: queueArn }));
+    const Attributes = filter && { FilterPolicyScope: 'MessageBody', FilterPolicy: JSON.stringify(policyOf(filter)) };
+    await sns.send(new SubscribeCommand({ TopicArn: topicArn, Protocol: 'sqs', Endpoint: queueArn, Attributes }));
     sns.destroy();
     return new Inbox(sqs, QueueUrl);
   }
@@ -63,4 +72,13 @@ export class Inbox {
       await this.#sqs.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }));
     }
   }
+}
+
+/** As CloudFormation gets it. */
+function policyOf(filter: Readonly<Record<string, FilterOrPolicy>>): Record<string, unknown> {
+  const fields = Object.entries(filter).map(([field, each]) => [
+    field,
+    each.isFilter() ? each.filterDoc.conditions : policyOf((each as Policy).policyDoc),
+  ]);
+  return Object.fromEntries(fields);
 }

@@ -7,12 +7,13 @@ import { S3States } from '../../adapters/s3/states.ts';
 import { DynamoDbCheckpoints } from '../../adapters/stores/dynamodb.ts';
 import { unpackState } from '../../adapters/stores/state-bytes.ts';
 import type { Bar } from '../../core/bar.ts';
-import { pipelineOptionsOf } from '../../core/config.ts';
+import { pipelineOptionsOf, type SignalFilter } from '../../core/config.ts';
 import { pipelineOf } from '../../core/pipeline.ts';
 import { type Signal, withoutLink } from '../../core/signal.ts';
 import { restore, snapshot } from '../../core/snapshot.ts';
 import { FinalTable } from '../../local/final-table.ts';
 import { type Summary, summaryOf } from '../../local/summary.ts';
+import { SignalTopic } from '../../lib/signal-topic.ts';
 import config from '../../tapeline.config.ts';
 import { account } from '../aws/table.ts';
 import { tapeline } from '../local/tapeline.ts';
@@ -43,6 +44,7 @@ export class Trial {
     | {
         readonly deployed: Deployed;
         readonly inbox: Inbox;
+        readonly filtered: readonly Filtered[];
         readonly subscriber: HttpSubscriber;
         readonly receiver: Receiver;
         readonly fold: TapeFold;
@@ -97,9 +99,18 @@ export class Trial {
     await this.deploy();
     const deployed = await Deployed.find(this.#endpoint, this.#stackName);
     const inbox = await Inbox.subscribe(this.#endpoint, deployed.output('SignalTopicArn'), `${this.#stackName}-inbox`);
+    const filtered = await Promise.all(
+      filters.map(async ({ filter, isWanted }, i) => {
+        const name = `${this.#stackName}-filtered-${i}`;
+        return {
+          isWanted,
+          inbox: await Inbox.subscribe(this.#endpoint, deployed.output('SignalTopicArn'), name, SignalTopic.filterOf(filter)),
+        };
+      }),
+    );
     const subscriber = await HttpSubscriber.subscribe(this.#endpoint, deployed.output('SignalTopicArn'));
     const fold = new TapeFold({ pipeline: this.pipeline, client: deployed.kinesis, streamName: deployed.output('TapeStream') });
-    this.#parts = { deployed, inbox, subscriber, receiver, fold };
+    this.#parts = { deployed, inbox, filtered, subscriber, receiver, fold };
     const secret = ['webhook', 'secret', 'desk', '--secret-id', deployed.output('DeliverySecret')];
     const { stdout, stderr } = await tapeline(secret, { cwd: this.folder, env: this.environment });
     const [known] = /whsec_\S+/.exec(stdout) ?? [];
@@ -122,6 +133,7 @@ export class Trial {
 
   async end(): Promise<void> {
     await this.#parts?.inbox.close();
+    for (const { inbox } of this.#parts?.filtered ?? []) await inbox.close();
     this.#parts?.receiver.stop();
     this.#parts?.subscriber.stop();
     this.#parts?.deployed.close();
@@ -184,6 +196,12 @@ export class Trial {
     const { deliveries } = this.inbox;
     await until(`${expected.length} signals are in the queue`, () => deliveries.size >= expected.length);
     expect(byId(this.#queued())).toEqual(byId(expected));
+    const filtered = this.#made.filtered.map(({ inbox, isWanted }) => ({ inbox, wanted: expected.filter(isWanted) }));
+    expect(filtered.map(({ wanted }) => Math.sign(wanted.length))).toEqual([1, 1, 0]);
+    for (const { inbox, wanted } of filtered) {
+      await until(`${wanted.length} signals are in a filtered queue`, () => inbox.deliveries.size >= wanted.length);
+      expect(byId(signalsIn(inbox))).toEqual(byId(wanted));
+    }
   }
 
   /** The topic's subscriber by HTTP and the webhook's receiver have what the queue has. */
@@ -209,7 +227,7 @@ export class Trial {
   }
 
   #queued(): Signal[] {
-    return Array.from(this.inbox.deliveries.values(), ({ event }) => event.data);
+    return signalsIn(this.inbox);
   }
 
   /** By bucket, when each covers the last record of the stream. */
@@ -234,6 +252,23 @@ export class Trial {
     if (this.#parts === undefined) throw new Error('nothing is deployed yet');
     return this.#parts;
   }
+}
+
+type Filtered = { readonly inbox: Inbox; readonly isWanted: (signal: Signal) => boolean };
+
+/** Filters of subscriptions to the topic, and what they are to let through. All signals of the stack are of 1m. */
+const symbols = ['SEI', 'LOZS', 'MJ'];
+const filters: readonly { readonly filter: SignalFilter; readonly isWanted: Filtered['isWanted'] }[] = [
+  {
+    filter: { strategies: ['breakout', 'ema-cross'], sides: ['buy'], intervals: ['60s', '5m'] },
+    isWanted: ({ strategy, side }) => strategy !== 'rsi-reversion' && side === 'buy',
+  },
+  { filter: { symbols }, isWanted: ({ symbol }) => symbols.includes(symbol) },
+  { filter: { sides: ['buy', 'sell'], intervals: ['5m'] }, isWanted: () => false },
+];
+
+function signalsIn({ deliveries }: Inbox): Signal[] {
+  return Array.from(deliveries.values(), ({ event }) => event.data);
 }
 
 /** What adds up over feeds of different symbols. */

@@ -53,7 +53,7 @@ export function alarmsOf(watched: Watched, thresholds: AlarmThresholds): AlarmPl
     historyDelayMax = Duration.minutes(30),
   } = thresholds;
   const period = fiveMinutes;
-  const ofHistory = history?.metricErrors({ period });
+  const [historyErrors, historyThrottles] = [history?.metricErrors({ period }), history?.metricThrottles({ period })];
   const aside = history?.metricsSetAside({ period }, consumer) ?? {};
   const plans: (AlarmPlan | undefined | false)[] = [
     {
@@ -116,7 +116,7 @@ export function alarmsOf(watched: Watched, thresholds: AlarmThresholds): AlarmPl
         consume: consumer.metricErrors({ period }),
         publish: signals.metricErrors({ period }),
         ...(webhooks && { deliver: webhooks.metricErrors({ period }) }),
-        ...(ofHistory && { history: ofHistory }),
+        ...(historyErrors && { history: historyErrors }),
         ...(session && { session: session.metricErrors({ period }) }),
       }),
       threshold: 0,
@@ -130,6 +130,8 @@ export function alarmsOf(watched: Watched, thresholds: AlarmThresholds): AlarmPl
         consume: consumer.metricThrottles({ period }),
         publish: signals.metricThrottles({ period }),
         ...(webhooks && { deliver: webhooks.metricThrottles({ period }) }),
+        ...(historyThrottles && { history: historyThrottles }),
+        ...(session && { session: session.metricThrottles({ period }) }),
       }),
       threshold: 0,
       periods: 3,

@@ -22,6 +22,9 @@ export type DataBucketProps = {
   readonly removalPolicy?: RemovalPolicy | undefined;
 };
 
+/** What a reader still goes by may have been replaced by puts that nobody came to name: the newest of those stay however old they are. */
+const replacedRule = { noncurrentVersionsToRetain: 10, expiredObjectDeleteMarker: true };
+
 /** A private bucket: no public access, TLS only, encrypted, and no parts of broken uploads left to pay for. */
 export function makeDataBucket(scope: Construct, id: string, props: DataBucketProps = {}): IBucket {
   const { encryptionKey, accessLogBucket, expirations = {}, replacedRetention, tellsEventBridge = false } = props;
@@ -36,7 +39,7 @@ export function makeDataBucket(scope: Construct, id: string, props: DataBucketPr
     ...(accessLogBucket && { serverAccessLogsBucket: accessLogBucket, serverAccessLogsPrefix: `${scope.node.id}/${id}/` }),
     ...(replacedRetention && { versioned: true }),
     lifecycleRules: [
-      ...(replacedRetention ? [{ noncurrentVersionExpiration: replacedRetention, expiredObjectDeleteMarker: true }] : []),
+      ...(replacedRetention ? [{ ...replacedRule, noncurrentVersionExpiration: replacedRetention }] : []),
       { abortIncompleteMultipartUploadAfter: Duration.days(1) },
       ...Object.entries(expirations).map(([prefix, expiration]) => ({ ...(prefix !== '' && { prefix }), expiration })),
     ],

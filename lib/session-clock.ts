@@ -42,4 +42,8 @@ export class SessionClock extends Construct {
   metricErrors(options?: MetricOptions): Metric {
     return this.handler.metricErrors(options);
   }
+
+  metricThrottles(options?: MetricOptions): Metric {
+    return this.handler.metricThrottles(options);
+  }
 }

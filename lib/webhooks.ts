@@ -1,4 +1,4 @@
-import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Duration, type RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, type ITable, ProjectionType } from 'aws-cdk-lib/aws-dynamodb';
 import { type IEventBus, Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events';
@@ -16,6 +16,7 @@ import { acknowledge } from './acknowledge.ts';
 import { DataKey, grantDecrypt, grantTableKey } from './data-key.ts';
 import { makeDataQueue } from './data-queue.ts';
 import { makeDataTable } from './data-table.ts';
+import { kept } from './kept.ts';
 import { defaultConfigPath, LambdaFunction } from './lambda-function.ts';
 import { metricOf } from './metric.ts';
 import { SignalBus } from './signal-bus.ts';
@@ -58,7 +59,7 @@ export class Webhooks extends Construct {
 
   constructor(scope: Construct, id: string, props: WebhooksProps) {
     super(scope, id);
-    const { bus, configPath = defaultConfigPath, concurrencyMax = 10, removalPolicy = RemovalPolicy.RETAIN } = props;
+    const { bus, configPath = defaultConfigPath, concurrencyMax = 10, removalPolicy = kept } = props;
     this.encryptionKey = props.encryptionKey ?? new DataKey(this, 'Key', { removalPolicy });
     this.table = this.#makeTable(removalPolicy);
     this.secret = this.#makeSecret(removalPolicy);

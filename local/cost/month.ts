@@ -75,7 +75,7 @@ const sentWhenWrong: ReadonlySet<string> = new Set<ConsumeMetric | DeliverMetric
   'framesFailed',
 ]);
 /** As `lib/alarms.ts` has them. */
-const alarmMetrics = { always: 16, history: { none: 0, parquet: 8, timestream: 4 }, webhooks: 6, session: 2 } as const;
+const alarmMetrics = { always: 16, history: { none: 0, parquet: 9, timestream: 5 }, webhooks: 6, session: 3 } as const;
 
 /** What a month of this load costs, line by line; what costs nothing is left out. */
 export function monthOf(load: Load): Month {

@@ -231,7 +231,7 @@ describe('every function of the stack', () => {
       .map((id) => id.slice(0, -8))
       .sort();
 
-  it.each(['function-errors'])('is told by %s, whichever of the stack’s it is', (name) => {
+  it.each(['function-errors', 'function-throttles'])('is told by %s, whichever of the stack’s it is', (name) => {
     for (const stack of [open, session, timestream])
       expect([...functionsIn(JSON.stringify(alarmNamed(stack, name)))].sort()).toEqual(all(stack));
   });

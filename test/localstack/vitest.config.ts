@@ -7,8 +7,8 @@ export default defineConfig({
     globalSetup: ['test/localstack/global-setup.ts'],
     setupFiles: ['test/house/no-network.ts'],
     execArgv: ['--disable-warning=ExperimentalWarning'],
-    testTimeout: 180_000,
-    hookTimeout: 180_000,
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
     bail: 1,
     // Two deployments at once would wait for each other.
     fileParallelism: false,

@@ -1,12 +1,13 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { resume } from '../../adapters/delivery/repairs.ts';
 import { SecretsFile } from '../../adapters/delivery/secrets-file.ts';
 import { SqliteDeliveries } from '../../adapters/delivery/sqlite.ts';
 import type { Signal } from '../../core/signal.ts';
@@ -16,43 +17,43 @@ import { root } from '../house/project.ts';
 import { randomOf } from '../core/support/stream.ts';
 import { start, summaryOf, tapeline } from '../local/tapeline.ts';
 
-const killsWanted = 50;
-const rounds = 5;
+const killsOfEach = 25;
+/** Requests until a kill, so few that enough is left for the next. */
+const requestsMax = { single: 15, batches: 6 };
+/** Side by side, each with both endpoints. */
+const states = ['state-0', 'state-1'];
+const names = ['single', 'batches'] as const;
+type Name = (typeof names)[number];
 const answerMs = 10;
+const random = randomOf(7);
 
 let folder = '';
+/** Half of a start is compiling. */
+const options = () => ({ cwd: folder, env: { NODE_COMPILE_CACHE: join(folder, 'compiled') } });
 let server: Server;
-/** In the order of their first arrival. */
-let arrived = new Map<string, Signal>();
-let requests = 0;
-let repeats = 0;
+/** By path: state and endpoint. */
+const receivers = new Map<string, Receiver>();
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'tapeline-kill-delivery-'));
   server = createServer(async (request, response) => {
-    const { data } = (await json(request)) as { data: Signal };
-    requests++;
-    // Some answers are refusals, and some get lost after the receiver has taken the signal.
-    const isTaken = requests % 13 !== 0;
-    if (isTaken) take(request, data);
+    const body = (await json(request)) as { data: Signal } | readonly { data: Signal }[];
+    const receiver = receivers.get(String(request.url)) as Receiver;
+    const fault = receiver.begin();
+    if (fault !== 'refused') {
+      const signals = [body].flat().map(({ data }) => data);
+      receiver.take(String(request.headers['webhook-id']), signals);
+    }
     await sleep(answerMs);
-    if (requests % 17 === 0) request.socket.destroy();
-    else response.writeHead(isTaken ? 204 : 503).end();
+    if (fault === 'answer lost') request.socket.destroy();
+    else response.writeHead(fault === 'refused' ? 503 : 204).end();
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const module = (path: string) => JSON.stringify(join(root, path));
-  writeFileSync(
-    join(folder, 'tapeline.config.ts'),
-    `import { defineTapeline, webhook } from ${module('core/config.ts')};
-    import emaCross from ${module('strategies/ema-cross.ts')};
-    import breakout from ${module('strategies/breakout.ts')};
-    export default defineTapeline({
-      interval: '5s', strategies: [emaCross, breakout], deliver: [webhook({ name: 'hooks', url: 'http://127.0.0.1:${port}/' })],
-    });`,
-  );
-  await tapeline('simulate --symbols 120 --rate 400 --seconds 900 --seed 5 --output trades.ndjson'.split(' '), { cwd: folder });
+  for (const state of states) await prepare(state, (server.address() as AddressInfo).port);
+  await tapeline('simulate --symbols 120 --rate 100 --seconds 900 --seed 5 --output trades.ndjson'.split(' '), options());
+  // What is killed leaves nothing compiled.
+  await tapeline(['run', '--input', '-', '--state', 'compiling', '--config', configOf(states[0] as string)], { ...options(), input: '' });
 }, 120_000);
 
 afterAll(async () => {
@@ -62,60 +63,120 @@ afterAll(async () => {
 });
 
 describe('kill -9 at random moments of delivery', () => {
-  it(`loses nothing in ${killsWanted} kills: the receiver gets every signal, in order of each symbol, and tells repeats by the id`, async () => {
-    const random = randomOf(7);
-    const moments = { beforeFirst: 0, between: 0, afterLast: 0 };
-    const args = (state: string) => ['run', '--input', 'trades.ndjson', '--state', state, '--json'];
-    for (let round = 0; round < rounds; round++) {
-      const state = `state-${round}`;
-      mkdirSync(join(folder, state));
-      await new SecretsFile(secretsPath(join(folder, state))).write('hooks', [`whsec_${Buffer.alloc(24, 7).toString('base64')}`]);
-      arrived = new Map();
-      for (let kill = 0; kill < killsWanted / rounds; kill++) {
-        const { child, ended } = start(args(state), { cwd: folder });
-        const before = requests;
-        // By time now and then, which is before the first delivery; else after some deliveries.
-        const [afterMs, afterRequests] = kill % 5 === 0 ? [200 + random() * 800, Infinity] : [60_000, 1 + Math.floor(random() * 60)];
-        const isOver = await Promise.race([ended.then(() => true), reached(afterMs, () => requests - before >= afterRequests)]);
-        if (!isOver) process.kill(child.pid as number, 'SIGKILL');
-        await ended;
-        if (isOver) moments.afterLast++;
-        else moments[requests === before ? 'beforeFirst' : 'between']++;
-      }
-      summaryOf(await tapeline(args(state), { cwd: folder }));
-      // What was refused waits for its next attempt, minutes and hours; a person need not.
-      const resume = ['deliveries', 'resume', 'hooks', '--state', state];
-      for (let time = 0; time < 20 && (await pendingOf(state)) > 0; time++) await tapeline(resume, { cwd: folder });
-      const { rows } = await runQuery({ stateFolder: join(folder, state), sql: 'SELECT signalId FROM signals' });
-      expect(rows.length).toBeGreaterThan(700);
-      expect([...arrived.keys()].toSorted()).toEqual(rows.map(([signalId]) => signalId).toSorted());
-      for (const ofSymbol of Map.groupBy(arrived.values(), ({ symbol }) => symbol).values()) {
-        const ends = ofSymbol.map(({ windowEndMs }) => windowEndMs);
-        expect(ends).toEqual(ends.toSorted((a, b) => a - b));
-      }
-    }
-    expect(moments.between).toBeGreaterThan(killsWanted / 2);
-    expect(moments.beforeFirst).toBeGreaterThan(0);
-    expect(repeats).toBeGreaterThan(0);
+  it(`loses nothing in ${states.length * killsOfEach} kills: each receiver gets every signal, in order of each symbol, and tells repeats by the id`, async () => {
+    await Promise.all(states.map(killAndGoOn));
+    const repeats = Array.from(receivers.values(), (receiver) => receiver.repeats);
+    expect(Math.min(...repeats)).toBeGreaterThan(0);
   });
 });
 
-function take(request: IncomingMessage, signal: Signal): void {
-  const id = String(request.headers['webhook-id']);
-  expect(id).toBe(signal.signalId);
-  if (arrived.has(id)) repeats++;
-  else arrived.set(id, signal);
+async function killAndGoOn(state: string): Promise<void> {
+  const args = ['run', '--input', 'trades.ndjson', '--state', state, '--config', configOf(state), '--json'];
+  let [kills, tries] = [0, 0];
+  for (; kills < killsOfEach; tries++) {
+    expect(tries, 'runs to kill').toBeLessThan(2 * killsOfEach);
+    if (await isKilledWhileDelivering(state, names[kills % 2] as Name, args)) kills++;
+  }
+  const ofState = names.map((name) => receivers.get(`/${state}/${name}`) as Receiver);
+  for (const receiver of ofState) receiver.isFaulty = false;
+  await resumeAll(state);
+  summaryOf(await tapeline(args, options()));
+  const { rows } = await runQuery({ stateFolder: join(folder, state), sql: 'SELECT signalId FROM signals' });
+  expect(rows.length).toBeGreaterThan(700);
+  for (const { arrived } of ofState) {
+    expect([...arrived.keys()].toSorted()).toEqual(rows.map(([signalId]) => signalId).toSorted());
+    for (const ofSymbol of Map.groupBy(arrived.values(), ({ symbol }) => symbol).values()) {
+      const ends = ofSymbol.map(({ windowEndMs }) => windowEndMs);
+      expect(ends).toEqual(ends.toSorted((a, b) => a - b));
+    }
+  }
 }
 
-async function pendingOf(state: string): Promise<number> {
+/** False when nothing was left to deliver at that moment, or the run had ended. */
+async function isKilledWhileDelivering(state: string, name: Name, args: readonly string[]): Promise<boolean> {
+  const receiver = receivers.get(`/${state}/${name}`) as Receiver;
+  await resumeAll(state);
+  const begun = receiver.begun(1 + Math.floor(random() * requestsMax[name])).then(() => sleep(random() * 2 * answerMs));
+  const { child, ended } = start(args, options());
+  await Promise.race([begun, ended]);
+  const isAlive = child.kill('SIGKILL');
+  await ended;
+  const { pending } = await withDeliveries(state, (store) => store.countsOf(name));
+  return isAlive && pending > 0;
+}
+
+/** What has failed waits for its next attempt, minutes and hours; a person need not. */
+function resumeAll(state: string): Promise<void> {
+  return withDeliveries(state, async (store) => {
+    for (const name of names) await resume(store, name, Date.now());
+  });
+}
+
+async function withDeliveries<T>(state: string, use: (store: SqliteDeliveries) => Promise<T>): Promise<T> {
   const store = new SqliteDeliveries(deliveriesPath(join(folder, state)));
-  const { pending } = await store.countsOf('hooks');
-  store.close();
-  return pending;
+  return use(store).finally(() => store.close());
 }
 
-/** False when it has come so far, or the time is over. */
-async function reached(afterMs: number, isSo: () => boolean): Promise<false> {
-  for (const endMs = performance.now() + afterMs; performance.now() < endMs && !isSo(); ) await sleep(2);
-  return false;
+function configOf(state: string): string {
+  return join(state, 'tapeline.config.ts');
+}
+
+/** A state folder with secrets, and the config of its runs. */
+async function prepare(state: string, port: number): Promise<void> {
+  mkdirSync(join(folder, state));
+  for (const name of names) {
+    receivers.set(`/${state}/${name}`, new Receiver());
+    await new SecretsFile(secretsPath(join(folder, state))).write(name, [`whsec_${Buffer.alloc(24, 7).toString('base64')}`]);
+  }
+  const module = (path: string) => JSON.stringify(join(root, path));
+  writeFileSync(
+    join(folder, configOf(state)),
+    `import { defineTapeline, webhook } from ${module('core/config.ts')};
+    import emaCross from ${module('strategies/ema-cross.ts')};
+    import breakout from ${module('strategies/breakout.ts')};
+    export default defineTapeline({
+      interval: '5s',
+      strategies: [emaCross, breakout],
+      deliver: [
+        webhook({ name: 'single', url: 'http://127.0.0.1:${port}/${state}/single' }),
+        webhook({ name: 'batches', url: 'http://127.0.0.1:${port}/${state}/batches', batch: { signalsMax: 3, waitMs: 50 } }),
+      ],
+    });`,
+  );
+}
+
+/** What one endpoint has had from all processes of one state. */
+class Receiver {
+  /** In the order of their first arrival. */
+  readonly arrived = new Map<string, Signal>();
+  repeats = 0;
+  isFaulty = true;
+  readonly #idsOf = new Map<string, string>();
+  #requests = 0;
+  #toBegin = { requests: Number.POSITIVE_INFINITY, tell: () => {} };
+
+  /** When so many more requests have come, or one that fails: the next may come minutes later. */
+  begun(requests: number): Promise<void> {
+    return new Promise((tell) => {
+      this.#toBegin = { requests: this.#requests + requests, tell };
+    });
+  }
+
+  /** @returns what goes wrong with the request that has come */
+  begin(): 'refused' | 'answer lost' | undefined {
+    this.#requests++;
+    const fault = this.#requests % 13 === 0 ? 'refused' : this.#requests % 17 === 0 ? 'answer lost' : undefined;
+    if (this.#requests >= this.#toBegin.requests || fault !== undefined) this.#toBegin.tell();
+    return this.isFaulty ? fault : undefined;
+  }
+
+  take(deliveryId: string, signals: readonly Signal[]): void {
+    const ids = signals.map(({ signalId }) => signalId).join();
+    expect(this.#idsOf.get(deliveryId) ?? ids, 'a repeat of a delivery has the same signals').toBe(ids);
+    this.#idsOf.set(deliveryId, ids);
+    for (const signal of signals) {
+      if (this.arrived.has(signal.signalId)) this.repeats++;
+      else this.arrived.set(signal.signalId, signal);
+    }
+  }
 }

@@ -12,6 +12,7 @@ import type { DeadLetter, WaitingLane } from './store.ts';
  *     known#<endpoint>           <signalId>          fate, expiresAtSec
  *     dead#<endpoint>            <time>#<delivery>   lane, deliveryId, signals, attempts, reason, diedAtMs, expiresAtSec
  *     endpoints                  <endpoint>          state, version
+ *     rounds                     <endpoint>          lease, untilMs
  *     order                      <symbol>            order, version, expiresAtSec; with something early: dueAtMs
  *
  * A lane is there only while something waits in it. To claim it is to put off its time to the end of the lease.

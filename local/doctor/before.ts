@@ -116,13 +116,13 @@ function shardsOf(
   return isDeployed || openShards + wanted <= shardsMax ? ok(says) : fail(says, raise);
 }
 
-/** A shard keeps one invocation busy, the outbox about one a shard, and webhooks ten. */
+/** A shard keeps one invocation busy, the outbox about one a shard, taking signals on for endpoints ten, and each endpoint one. */
 function concurrencyOf(
   { unreserved, limit }: { readonly unreserved: number; readonly limit: number },
   { deployment, webhooks }: Wanted,
 ): Said {
   const shards = deployment.shards === 'on-demand' ? 4 : deployment.shards;
-  const needed = shards + 2 + (webhooks > 0 ? 10 : 0) + (deployment.history === 'none' ? 0 : shards);
+  const needed = shards + 2 + (webhooks > 0 ? 10 + webhooks : 0) + (deployment.history === 'none' ? 0 : shards);
   const says = `${unreserved} invocations at once are free, ${needed} are needed`;
   const raise = 'ask for 1,000 in the Service Quotas console ("Concurrent executions"), or use fewer shards';
   if (unreserved < shards + 2) return fail(says, raise);

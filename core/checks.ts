@@ -41,7 +41,7 @@ export const choiceChecks = {
   confidenceMin: number(0, 1),
 } satisfies Checks;
 
-export function text(value: unknown, of: string): void {
+function text(value: unknown, of: string): void {
   if (typeof value !== 'string' || value === '') refuse(of, 'a list of texts', value);
 }
 

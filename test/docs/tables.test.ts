@@ -22,7 +22,7 @@ beforeAll(async () => {
   const market =
     'simulate --symbols 20 --rate 20 --seconds 1800 --out-of-order-ms 1500 --late-share 0.01 --duplicates 0.01 --bad 0.01 --output in.ndjson';
   await tapeline(market.split(' '), options());
-}, 30_000);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('docs/config.md', () => {

@@ -46,7 +46,7 @@ describe('a query, answered by the process that holds the history or read from i
     expect(existsSync(await socketPathOf(state))).toBe(true);
     expect((await runQuery({ stateFolder: state, sql })).rows).toEqual([[2]]);
     expect((await whileServed(() => runQuery({ stateFolder: state, sql }))).rows).toEqual([[2]]);
-  }, 20_000);
+  });
 
   it('says so when the history is held by a process that answers nothing', async () => {
     const source = holderSource(state).replace('await serveQueries', 'void (() => 0)');
@@ -58,7 +58,7 @@ describe('a query, answered by the process that holds the history or read from i
       exitCode: 1,
       stderr: expect.stringContaining(`in use by process ${holder.pid}, which answers no queries now`),
     });
-  }, 20_000);
+  });
 
   it.each(['served', 'from the file'])('refuses to write, %s', async (way) => {
     await whileServed(async () => undefined);

@@ -106,7 +106,7 @@ describe('the simulate command', () => {
     child.stdout.destroy();
     const [exitCode] = await once(child, 'exit');
     expect({ exitCode, told: await told }).toEqual({ exitCode: 0, told: '' });
-  }, 20_000);
+  });
 
   it('gives each trade in its time with --pace, and ends when it is stopped', async () => {
     const stop = new AbortController();

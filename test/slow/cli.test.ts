@@ -46,7 +46,7 @@ beforeAll(async () => {
     replayed('trades.ndjson'),
     cli(['run', ...inputOf('trades.ndjson'), ...pipeline]).then((ended) => summaryOf(ended)),
   ]);
-}, 60_000);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('the help', () => {

@@ -98,7 +98,7 @@ describe.skipIf(local.kind === 'missing')('the bundle that delivers, by its envi
     secrets = await startSecretsManager('endpoint-secrets');
     secrets.value = JSON.stringify({ desk: [secret] });
     await makeDeliveryTable(client, 'deliveries');
-  }, 60_000);
+  });
 
   afterAll(() => {
     bus.stop();
@@ -143,7 +143,7 @@ describe.skipIf(local.kind === 'missing')('the bundle that delivers, by its envi
     expect(await store.countsOf('desk')).toMatchObject({ pending: 0, delivered: 1 });
     expect(await store.countsOf('alerts')).toMatchObject({ pending: 1, delivered: 0 });
     expect(JSON.stringify([log, logs])).not.toContain(secret.slice(6));
-  }, 60_000);
+  });
 
   /** Runs the handler in a process of its own, as Lambda would. */
   async function invoke(event: object): Promise<Invocation> {

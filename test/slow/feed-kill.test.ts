@@ -27,7 +27,7 @@ beforeAll(async () => {
   await tapeline([...simulated.split(' '), '--output', 'trades.ndjson'], { cwd: folder });
   replayed = summaryOf(await tapeline(['replay', 'trades.ndjson', ...pipeline, '--json'], { cwd: folder }));
   kinesis = await startKinesisLocal();
-}, 60_000);
+});
 afterAll(() => {
   kinesis.stop();
   rmSync(folder, { recursive: true, force: true });

@@ -54,7 +54,7 @@ beforeAll(async () => {
   await tapeline('simulate --symbols 120 --rate 100 --seconds 900 --seed 5 --output trades.ndjson'.split(' '), options());
   // What is killed leaves nothing compiled.
   await tapeline(['run', '--input', '-', '--state', 'compiling', '--config', configOf(states[0] as string)], { ...options(), input: '' });
-}, 120_000);
+});
 
 afterAll(async () => {
   server.closeAllConnections();

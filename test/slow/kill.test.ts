@@ -36,7 +36,7 @@ beforeAll(async () => {
   await tapeline([...simulated.split(' '), '--output', file], { cwd: folder });
   writeFileSync(`${file}.gz`, gzipSync(readFileSync(file)));
   replayed = summaryOf(await tapeline(['replay', 'trades.ndjson', ...pipeline], { cwd: folder }));
-}, 120_000);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('kill -9 at random moments of a run', () => {

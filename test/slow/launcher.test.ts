@@ -129,7 +129,7 @@ function pidOf({ out }: Launched): number {
 }
 
 async function gone(pid: number): Promise<void> {
-  await expect.poll(() => isAlive(pid), { timeout: 5_000 }).toBe(false);
+  await expect.poll(() => isAlive(pid), { timeout: 30_000 }).toBe(false);
 }
 
 function isAlive(pid: number): boolean {

@@ -139,7 +139,7 @@ describe.each(receivers)('a copy of docs/receive/%s with %s, whose act throws on
       await running.stop();
       rmSync(folder, { recursive: true, force: true });
     }
-  }, 20_000);
+  });
 });
 
 /** What a receiver's own work is in the file, and one that fails the first time for one symbol. */

@@ -70,7 +70,7 @@ describe('the DuckDB file', () => {
       expect(newest / 60_000 + 1).toBeGreaterThanOrEqual(awaited);
       expect(newest / 60_000 + 1).toBeLessThanOrEqual(awaited + 1);
     }
-  }, 60_000);
+  });
 
   it('is held by one writer, and says by which', async () => {
     const writer = spawnWriter(file, 0);
@@ -84,7 +84,7 @@ describe('the DuckDB file', () => {
     writer.kill('SIGKILL');
     await once(writer, 'exit');
     await (await openDuckDbHistory(file)).close();
-  }, 20_000);
+  });
 
   it('is not made by a reader', async () => {
     const missing = join(folder, 'missing.duckdb');
@@ -173,7 +173,7 @@ describe('the DuckDB file', () => {
     }
     expect(seen).toBe(minutes * 50_000);
     await history.close();
-  }, 60_000);
+  });
 
   it('gives Parquet files that hold the tables in order', async () => {
     const history = await openDuckDbHistory(join(folder, 'exported.duckdb'));

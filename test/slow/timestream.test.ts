@@ -7,7 +7,7 @@ import { TimestreamHistory } from '../../adapters/history/timestream.ts';
 import { bucketOf } from '../../core/bucket.ts';
 import { pipelineOptionsOf } from '../../core/config.ts';
 import config from '../../tapeline.config.ts';
-import { batchOf, late, signals } from '../adapters/history/samples.ts';
+import { batchOf, late, quarantined, signals } from '../adapters/history/samples.ts';
 import { account } from '../aws/table.ts';
 import { startTimestreamLocal, type TimestreamLocal } from '../aws/timestream-local.ts';
 import { eventOf, type StreamRecord } from '../core/support/stream.ts';
@@ -32,31 +32,33 @@ describe('the history in Timestream, by its own protocol', () => {
   it('can be made as the template says', async () => {
     const { resources } = synthesisePipeline({ history: 'timestream' }, { checks: false });
     for (const { Properties } of ofType(resources, 'AWS::Timestream::Table')) {
-      const { DatabaseName, TableName, RetentionProperties, Schema } = Properties;
+      const { TableName, RetentionProperties, Schema } = Properties;
       const hours = Number(RetentionProperties.MemoryStoreRetentionPeriodInHours);
       const days = Number(RetentionProperties.MagneticStoreRetentionPeriodInDays);
       await local.client.send(
         new CreateTableCommand({
-          DatabaseName,
+          DatabaseName: database,
           TableName,
           Schema,
           RetentionProperties: { MemoryStoreRetentionPeriodInHours: hours, MagneticStoreRetentionPeriodInDays: days },
         }),
       );
-      const { Table } = await local.client.send(new DescribeTableCommand({ DatabaseName, TableName }));
+      const { Table } = await local.client.send(new DescribeTableCommand({ DatabaseName: database, TableName }));
       expect(Table).toMatchObject({ TableStatus: 'ACTIVE', Schema, RetentionProperties: { MagneticStoreRetentionPeriodInDays: days } });
     }
   });
 
-  it('takes bars, signals and late trades', async () => {
+  it('takes bars, signals, late trades and quarantined input', async () => {
     const history = new TimestreamHistory({ client: local.client, database, keepRefused: () => Promise.reject(new Error('refused')) });
     const bars = Array.from({ length: 250 }, (_, i) => ({ symbol: 'IBM', windowStartMs: i * 60_000, sizeMs: 60_000, rev: i % 3 }));
     await history.writeBars(batchOf(bars));
     await history.writeSignals(signals);
     await history.writeLate(late);
+    await history.writeQuarantined(quarantined);
     expect(timesOf(await local.recordsOf('bars'))).toEqual(bars.map(({ windowStartMs }) => windowStartMs));
     expect(await local.recordsOf('signals')).toHaveLength(signals.length);
     expect(await local.recordsOf('late')).toHaveLength(late.length);
+    expect(await local.recordsOf('quarantine')).toHaveLength(quarantined.length);
   });
 
   it('is written by the function as Lambda runs it, from the tape, by its environment alone', async () => {

@@ -56,7 +56,7 @@ describe('the published schema of a signal', () => {
         }
         expect(parseSignals(`[${raised.join(',')}]`)).toMatchObject({ ok: true });
       }),
-      { numRuns: 60, seed: 1 },
+      { numRuns: 150, seed: 1 },
     );
     expect(signals).toBeGreaterThan(100);
   });

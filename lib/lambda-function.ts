@@ -100,7 +100,7 @@ export class LambdaFunction extends NodejsFunction {
         sourcesContent: false,
         // What runs is what was tested, not the clients that the runtime has today; without the parts that look for credentials elsewhere.
         externalModules: otherCredentials,
-        ...(props.configPath !== undefined && { esbuildArgs: { '--alias': `#tapeline.config=${existing(props.configPath)}` } }),
+        esbuildArgs: { '--alias': aliasesOf(props) },
         // The tracer's packages are CommonJS and ask for Node's modules by require.
         banner: "import{createRequire as tapelineRequire}from'node:module';const require=tapelineRequire(import.meta.url);",
       },
@@ -112,6 +112,11 @@ export class LambdaFunction extends NodejsFunction {
   metricIteratorAgeMs(options?: MetricOptions): Metric {
     return this.metric('IteratorAge', { statistic: 'Maximum', ...options });
   }
+}
+
+function aliasesOf({ configPath }: LambdaFunctionProps): string[] {
+  const http = `node:http=${join(root, 'lambdas', 'entry', `http${entryEnding}`)}`;
+  return configPath === undefined ? [http] : [http, `#tapeline.config=${existing(configPath)}`];
 }
 
 function existing(configPath: string): string {

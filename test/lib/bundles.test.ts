@@ -32,6 +32,11 @@ describe('every bundle', () => {
       expect(readFileSync(file, 'utf8').trimEnd().slice(-100)).toContain('//# sourceMappingURL=index.mjs.map');
     }
   });
+
+  it('does not import node:http, whose import loads undici', () => {
+    const importsHttp = /(from|import\()\s*["'](node:)?http["']/;
+    expect([...all].filter(([, file]) => importsHttp.test(readFileSync(file, 'utf8'))).map(([name]) => name)).toEqual([]);
+  });
 });
 
 describe.each(['consume', 'publish'] as const)('the bundle of %s', (name) => {

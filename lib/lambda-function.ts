@@ -86,6 +86,7 @@ export class LambdaFunction extends NodejsFunction {
         ...runtimeOptionsFor(memorySizeMb),
         POWERTOOLS_SERVICE_NAME: serviceOf(scope, entry),
         POWERTOOLS_METRICS_NAMESPACE: metricNamespace,
+        ...(!isTraced && { POWERTOOLS_TRACE_ENABLED: 'false' }),
         ...environment,
       },
       awsSdkConnectionReuse: false,

@@ -279,9 +279,10 @@ describe('the functions', () => {
     const modes = ofType(stack.resources, 'AWS::Lambda::Function').map(({ Properties }) => [
       Properties.Description,
       Properties.TracingConfig?.Mode,
+      Properties.Environment.Variables.POWERTOOLS_TRACE_ENABLED,
     ]);
-    expect(modes).toContainEqual(['Folds the tape into bars and signals', undefined]);
-    expect(modes).toContainEqual(['Publishes the signals of the outbox', 'Active']);
+    expect(modes).toContainEqual(['Folds the tape into bars and signals', undefined, 'false']);
+    expect(modes).toContainEqual(['Publishes the signals of the outbox', 'Active', undefined]);
   });
 
   it('keeps the states that a table names which is restored to any moment of the tape', () => {

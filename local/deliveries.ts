@@ -28,9 +28,9 @@ export type DeliveriesOptions = {
 const limitMax = 100_000;
 
 /** Endpoints, what waits for them and what was given up. */
-export function listDeliveries(options: DeliveriesOptions & { readonly limit: string }, session: Session): Promise<number> {
+export async function listDeliveries(options: DeliveriesOptions & { readonly limit: string }, session: Session): Promise<number> {
+  const limit = limitOf(options.limit);
   return withDeliveries(options, async ({ store, endpoints }) => {
-    const limit = limitOf(options.limit);
     const names = await namesOf(store, endpoints);
     const reports = await Promise.all(names.map((name) => reportOf(store, name, endpoints, limit)));
     session.stdout.write(options.json ? `${JSON.stringify({ endpoints: reports })}\n` : deliveriesText(reports, session));

@@ -1,14 +1,19 @@
-import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
 const lockPollMs = 200;
 
 /** Does the work when no other process does, of those that take the same file for the lock; one that a killed process has left is taken away. */
 export function alone(lock, work) {
-  for (let isTold = false; !take(lock); isTold = true) {
-    if (!isTold) process.stderr.write('tapeline: another start installs packages, waiting for it\n');
+  for (let isTold = false; !take(lock); ) {
     const pid = readPid(lock);
-    if (pid !== undefined && !isRunning(pid)) rmSync(lock, { force: true });
-    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, lockPollMs);
+    // One with our own number is left from another time, as of a container that is started again.
+    if (pid === process.pid || (pid !== undefined && !isRunning(pid))) {
+      takeAway(lock, pid);
+      continue;
+    }
+    if (!isTold) process.stderr.write(`tapeline: another start installs packages, waiting for it; if there is none, delete "${lock}"\n`);
+    isTold = true;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, lockPollMs);
   }
   try {
     work();
@@ -28,6 +33,19 @@ function take(lock) {
     return false;
   } finally {
     rmSync(`${lock}-${process.pid}`, { force: true });
+  }
+}
+
+/** Another may have done so before us, and have a lock of its own there by now: that one is put back. */
+function takeAway(lock, pid) {
+  const aside = `${lock}-${process.pid}`;
+  try {
+    renameSync(lock, aside);
+    if (readPid(aside) !== pid) linkSync(aside, lock);
+  } catch (error) {
+    if (error.code !== 'ENOENT' && error.code !== 'EEXIST') throw error;
+  } finally {
+    rmSync(aside, { force: true });
   }
 }
 

@@ -44,10 +44,17 @@ async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.wrongUsage;
     if (isReaderGone || (error as NodeJS.ErrnoException | null)?.code === 'EPIPE') return exitCodes.done;
-    const explained = explain(error);
+    if (isInterruption(error) && outputFailure === undefined) return exitCodes.interrupted;
+    const explained = explain(isInterruption(error) ? outputFailure : error);
     process.stderr.write(`tapeline: ${explained.message}\n`);
     return explained.exitCode;
   }
+}
+
+/** What a command threw because it was told to end, by Ctrl-C or because its output is gone. */
+function isInterruption(error: unknown): boolean {
+  const { reason, aborted } = interruption.signal;
+  return aborted && (error === reason || (error as Error | null)?.cause === reason);
 }
 
 /**

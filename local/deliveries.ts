@@ -29,7 +29,7 @@ const limitMax = 100_000;
 
 /** Endpoints, what waits for them and what was given up. */
 export async function listDeliveries(options: DeliveriesOptions & { readonly limit: string }, session: Session): Promise<number> {
-  const limit = limitOf(options.limit);
+  const limit = numberOf('--limit', options.limit, { least: 1, most: limitMax, isWhole: true });
   return withDeliveries(options, async ({ store, endpoints }) => {
     const names = await namesOf(store, endpoints);
     const reports = await Promise.all(names.map((name) => reportOf(store, name, endpoints, limit)));
@@ -118,12 +118,6 @@ async function sendFrom(state: string, endpoints: readonly Endpoint[], signal: A
   } finally {
     held.close();
   }
-}
-
-function limitOf(text: string): number {
-  const limit = numberOf('--limit', text);
-  if (Number.isInteger(limit) && limit >= 1 && limit <= limitMax) return limit;
-  throw new ConfigError(`--limit must be a whole number from 1 to ${limitMax}, received "${text}"`);
 }
 
 async function namesOf(store: DeliveryStore, endpoints: readonly Endpoint[]): Promise<string[]> {

@@ -23,14 +23,14 @@ export type ListenArguments = {
 export async function listenCommand(args: ListenArguments, session: Session, env = process.env): Promise<number> {
   const { stdout, stderr, signal } = session;
   const secrets = await secretsOf(args, env);
-  const wanted = args.count === undefined ? Number.POSITIVE_INFINITY : wholeOf('--count', args.count, 1);
+  const wanted = args.count === undefined ? Number.POSITIVE_INFINITY : numberOf('--count', args.count, { least: 1, isWhole: true });
   let received = 0;
   const isEnough = Promise.withResolvers<void>();
   const listener = await listen({
-    port: wholeOf('--port', args.port),
+    port: numberOf('--port', args.port, { least: 0, most: 65_535, isWhole: true }),
     secrets,
     fail: args.fail === undefined ? undefined : failureOf(args.fail),
-    failTimes: args.times === undefined ? undefined : wholeOf('--times', args.times),
+    failTimes: args.times === undefined ? undefined : numberOf('--times', args.times, { least: 0, isWhole: true }),
     onHeard: (heard) => {
       stdout.write(args.json ? `${JSON.stringify(heard)}\n` : textOf(heard));
       if (heard.kind === 'received' && ++received >= wanted) isEnough.resolve();
@@ -55,12 +55,6 @@ async function secretsOf({ secret, name, state }: ListenArguments, env: NodeJS.P
   const store = new SecretsFile(secretsPath(state));
   if ((await store.read(name)).length > 0) return () => store.read(name);
   throw new ConfigError(`there is no secret for "${name}" in "${state}": make one with "tapeline webhook secret ${name}"`);
-}
-
-function wholeOf(option: string, text: string, smallest = 0): number {
-  const number = numberOf(option, text);
-  if (Number.isSafeInteger(number) && number >= smallest) return number;
-  throw new ConfigError(`${option} must be a whole number from ${smallest} on, received "${text}"`);
 }
 
 function textOf(heard: Heard): string {

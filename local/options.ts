@@ -64,22 +64,32 @@ export function filterFor({ symbols, from, to }: SharedOptions): TradeFilter {
     .filter((symbol) => symbol !== '');
   if (names?.length === 0)
     throw new ConfigError(`--symbols must be symbols with commas between them, such as "IBM,AAPL", received "${symbols}"`);
-  const fromMs = timeOf('--from', from);
-  const toMs = timeOf('--to', to);
+  const fromMs = from === undefined ? undefined : timeOf('--from', from);
+  const toMs = to === undefined ? undefined : timeOf('--to', to);
   if (fromMs !== undefined && toMs !== undefined && fromMs >= toMs)
     throw new ConfigError(`--from must be before --to, received "${from}" and "${to}"`);
   return { symbols: names === undefined ? undefined : new Set(names), fromMs, toMs };
 }
 
-/** A whole or decimal number on the command line; the config checks its range. @throws ConfigError */
-export function numberOf(option: string, text: string): number {
-  if (/^-?\d+(\.\d+)?$/.test(text)) return Number(text);
-  throw new ConfigError(`${option} must be a number, received "${text}"`);
+type NumberRange = { readonly least: number; readonly most?: number; readonly isWhole?: boolean };
+
+/** A whole or decimal number on the command line; without a range here, the config checks it. @throws ConfigError */
+export function numberOf(option: string, text: string, range?: NumberRange): number {
+  const number = /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (range === undefined ? !Number.isNaN(number) : isWithin(number, range)) return number;
+  throw new ConfigError(`${option} must be ${range === undefined ? 'a number' : rangeText(range)}, received "${text}"`);
 }
 
-/** Unix milliseconds, or an ISO 8601 time with its zone. */
-function timeOf(option: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
+function isWithin(number: number, { least, most = Number.POSITIVE_INFINITY, isWhole = false }: NumberRange): boolean {
+  return number >= least && number <= most && (!isWhole || Number.isSafeInteger(number));
+}
+
+function rangeText({ least, most, isWhole = false }: NumberRange): string {
+  return `a ${isWhole ? 'whole ' : ''}number from ${least} ${most === undefined ? 'on' : `to ${most}`}`;
+}
+
+/** Unix milliseconds, or an ISO 8601 time with its zone. @throws ConfigError */
+export function timeOf(option: string, text: string): number {
   const timeMs = /^-?\d+$/.test(text) ? Number(text) : isIsoTime(text) ? Date.parse(text) : Number.NaN;
   if (Math.abs(timeMs) <= eventTimeMaxMs) return timeMs;
   throw new ConfigError(`${option} must be Unix milliseconds or a time such as "2013-10-07T13:30:00Z", received "${text}"`);

@@ -13,8 +13,9 @@ const bufferCharacters = 1 << 18;
 export class OutputFiles {
   readonly #files: { readonly [name in keyof Required<OutputFileOptions>]: LineFile | undefined };
 
-  constructor({ bars, signals, late, quarantine }: OutputFileOptions) {
-    const open = (path: string | undefined) => (path === undefined ? undefined : new LineFile(path));
+  /** Empties the files, or adds to what they have: for what goes on where it ended. */
+  constructor({ bars, signals, late, quarantine }: OutputFileOptions, { isAdding = false } = {}) {
+    const open = (path: string | undefined) => (path === undefined ? undefined : new LineFile(path, isAdding ? 'a' : 'w'));
     this.#files = { bars: open(bars), signals: open(signals), late: open(late), quarantine: open(quarantine) };
   }
 
@@ -31,18 +32,22 @@ export class OutputFiles {
     if (file !== undefined) for (const entry of quarantined) file.write(entry);
   }
 
+  flush(): void {
+    for (const file of Object.values(this.#files)) file?.flush();
+  }
+
   close(): void {
     for (const file of Object.values(this.#files)) file?.close();
   }
 }
 
-/** Opening an output empties it. @throws ConfigError for one that is an input too, or that two outputs share */
+/** Opening an output empties it, or adds to it. @throws ConfigError for one that is an input too, or that two outputs share */
 export function checkOutputs(outputs: OutputFileOptions, inputs: readonly string[]): void {
   const uses = new Map(inputs.map((path) => [fileOf(path), 'input']));
   for (const [name, path] of Object.entries(outputs)) {
     if (!isOverwritten(path)) continue;
     const other = uses.get(fileOf(path));
-    if (other === 'input') throw new ConfigError(`--${name} would overwrite the input "${path}"; give it another file`);
+    if (other === 'input') throw new ConfigError(`--${name} would write into the input "${path}"; give it another file`);
     if (other !== undefined) throw new ConfigError(`--${other} and --${name} need files of their own, received "${path}" for both`);
     uses.set(fileOf(path), name);
   }
@@ -67,21 +72,21 @@ class LineFile {
   readonly #descriptor: number;
   #lines = '';
 
-  constructor(path: string) {
-    this.#descriptor = path === '-' ? 1 : openSync(path, 'w');
+  constructor(path: string, flag: 'a' | 'w') {
+    this.#descriptor = path === '-' ? 1 : openSync(path, flag);
   }
 
   write(value: unknown): void {
     this.#lines += `${JSON.stringify(value)}\n`;
-    if (this.#lines.length >= bufferCharacters) this.#flush();
+    if (this.#lines.length >= bufferCharacters) this.flush();
   }
 
   close(): void {
-    this.#flush();
+    this.flush();
     if (this.#descriptor !== 1) closeSync(this.#descriptor);
   }
 
-  #flush(): void {
+  flush(): void {
     let bytes = Buffer.from(this.#lines);
     this.#lines = '';
     while (bytes.length > 0) bytes = bytes.subarray(writtenOf(this.#descriptor, bytes));

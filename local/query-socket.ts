@@ -12,7 +12,7 @@ type Answer =
   | { readonly ok: false; readonly code: HistoryErrorCode; readonly message: string };
 
 /** So much of the process that runs the pipeline may a query take; who opens the file by himself has no such neighbour. */
-const servedRowsMax = 100_000;
+const servedMax = { rowsMax: 100_000, charactersMax: 50_000_000 };
 const requestBytesMax = 1_048_576;
 const requestMaxMs = 10_000;
 
@@ -30,7 +30,9 @@ export async function serveQueries(history: History, stateFolder: string): Promi
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => socket.destroy());
-    const conversation = converse(socket, history).finally(() => conversations.delete(conversation));
+    const conversation = converse(socket, history)
+      .catch(() => void socket.destroy())
+      .finally(() => conversations.delete(conversation));
     conversations.add(conversation);
   });
   await listenPrivately(server, path);
@@ -93,20 +95,19 @@ async function converse(socket: Socket, history: History): Promise<void> {
     return;
   }
   const answer = await answerOf(line, history, stop.signal);
-  if (!socket.destroyed) socket.end(`${JSON.stringify(answer)}\n`);
+  if (!socket.destroyed) socket.end(`${answer}\n`);
 }
 
-async function answerOf(line: string, history: History, signal: AbortSignal): Promise<Answer> {
+/** One line of JSON: an `Answer`. */
+async function answerOf(line: string, history: History, signal: AbortSignal): Promise<string> {
   try {
     const request = requestOf(line);
     const result =
-      'sql' in request
-        ? await history.query(request.sql, { rowsMax: servedRowsMax, signal })
-        : await history.exportParquet(request.exportParquet);
-    return { ok: true, result };
+      'sql' in request ? await history.query(request.sql, { ...servedMax, signal }) : await history.exportParquet(request.exportParquet);
+    return JSON.stringify({ ok: true, result } satisfies Answer);
   } catch (cause) {
     const code = cause instanceof HistoryError ? cause.code : 'history-failed';
-    return { ok: false, code, message: cause instanceof Error ? cause.message : String(cause) };
+    return JSON.stringify({ ok: false, code, message: cause instanceof Error ? cause.message : String(cause) } satisfies Answer);
   }
 }
 

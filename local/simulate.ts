@@ -3,8 +3,10 @@ import { createWriteStream } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { ConfigError } from '../core/config.ts';
 import { type Simulation, type SimulationOptions, type SimulationOutput, simulateMarket, simulationDefaults } from '../core/simulation.ts';
 import { TradeBatch } from '../core/trade.ts';
+import { numberOf, timeOf } from './options.ts';
 
 /** What the command line gives: numbers may still be text. */
 export type SimulateOptions = {
@@ -69,7 +71,7 @@ function openMarket(options: SimulateOptions): { readonly simulation: Simulation
     const pacer = options.pace ? () => startMs + performance.now() - startedMs : undefined;
     return { simulation: simulateMarket(settings), pacer };
   } catch (cause) {
-    if (cause instanceof RangeError) return cause.message;
+    if (cause instanceof RangeError || cause instanceof ConfigError) return cause.message;
     throw cause;
   }
 }
@@ -80,24 +82,10 @@ function settingsOf(options: SimulateOptions): SimulationOptions {
   const settings: Record<string, number> = {};
   for (const name of numericOptions) {
     const value = options[name];
-    if (value !== undefined) settings[name] = numberOf(value, name);
+    if (value !== undefined) settings[name] = typeof value === 'number' ? value : numberOf(name, value);
   }
-  if (options.start !== undefined) settings.startMs = timeOf(options.start);
+  if (options.start !== undefined) settings.startMs = typeof options.start === 'number' ? options.start : timeOf('start', options.start);
   return settings;
-}
-
-function numberOf(value: string | number, name: string): number {
-  const number = String(value).trim() === '' ? Number.NaN : Number(value);
-  if (Number.isNaN(number)) throw new RangeError(`${name} must be a number, received "${value}"`);
-  return number;
-}
-
-function timeOf(value: string | number): number {
-  const text = String(value);
-  const timeMs = /^\d{5,}$/.test(text) ? Number(text) : /^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)$/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(timeMs))
-    throw new RangeError(`start must be a time such as 2024-01-02T14:30:00Z, or Unix milliseconds, received "${value}"`);
-  return timeMs;
 }
 
 const batchTrades = 8_192;

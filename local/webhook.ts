@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { SecretsFile } from '../adapters/delivery/secrets-file.ts';
 import type { SecretStore } from '../adapters/delivery/secrets.ts';
@@ -37,7 +37,7 @@ export async function secretCommand(
   const known = await store.read(name);
   if (options.remove) return told(session, options, { name, secrets: [] }, await removed(store, name, known));
   if (options.set) {
-    const secret = (await text(stdin)).trim();
+    const secret = (await text(addAbortSignal(session.signal, stdin))).trim();
     if (secret === '' || /\s/.test(secret)) throw new ConfigError('--set reads one secret from standard input, received none or several');
     if (secret.startsWith('whsec_')) checkSigningSecret(secret);
     await store.write(name, [secret]);

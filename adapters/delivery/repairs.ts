@@ -11,7 +11,10 @@ export async function resume(store: DeliveryStore, endpoint: string, nowMs: numb
 /** Sends nothing more to an endpoint until it is resumed; what comes for it waits. */
 export async function disable(store: DeliveryStore, endpoint: string, nowMs: number): Promise<void> {
   await store.changeEndpoint(endpoint, (state) =>
-    state.kind === 'disabled' ? state : { kind: 'disabled', cause: 'command', reason: 'disabled by command', sinceMs: nowMs },
+    // What was refused here is tried again by itself, which a person does not want.
+    state.kind === 'disabled' && state.cause !== 'refused'
+      ? state
+      : { kind: 'disabled', cause: 'command', reason: 'disabled by command', sinceMs: nowMs },
   );
 }
 

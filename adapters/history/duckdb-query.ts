@@ -16,7 +16,7 @@ const rowsMaxDefault = 1_000_000;
 
 /** Answers one statement that only reads, in a transaction that cannot write. The connection is used up: give a fresh one. */
 export async function readOnlyQuery(connection: DuckDBConnection, sql: string, options: QueryOptions = {}): Promise<QueryResult> {
-  const { rowsMax = rowsMaxDefault, signal } = options;
+  const { signal } = options;
   // Asked again and again: what DuckDB is asked between two of its steps, it forgets.
   let stopping: NodeJS.Timeout | undefined;
   const stop = () => {
@@ -27,7 +27,7 @@ export async function readOnlyQuery(connection: DuckDBConnection, sql: string, o
     await connection.run('BEGIN TRANSACTION READ ONLY');
     const statement = await prepareReading(connection, sql);
     signal?.throwIfAborted();
-    return await fetchAll(statement, rowsMax, signal);
+    return await fetchAll(statement, options);
   } catch (cause) {
     if (cause instanceof HistoryError) throw cause;
     throw new HistoryError('query-failed', messageOf(cause), cause);
@@ -56,23 +56,32 @@ async function prepareReading(connection: DuckDBConnection, sql: string): Promis
   return statement;
 }
 
-async function fetchAll(statement: DuckDBPreparedStatement, rowsMax: number, signal?: AbortSignal): Promise<QueryResult> {
+async function fetchAll(
+  statement: DuckDBPreparedStatement,
+  { rowsMax = rowsMaxDefault, charactersMax = Number.POSITIVE_INFINITY, signal }: QueryOptions,
+): Promise<QueryResult> {
   const result = await statement.stream();
   const names = result.columnNames();
   const columns = result.columnTypes().map((type, column) => ({ name: names[column] as string, type: type.toString() }));
   const rows: unknown[][] = [];
+  let characters = 0;
   for (;;) {
     if (signal?.aborted) throw new HistoryError('query-failed', 'the query was stopped');
     const chunk = await result.fetchChunk();
     if (chunk === null || chunk.rowCount === 0) return { columns, rows };
-    if (rows.length + chunk.rowCount > rowsMax) {
-      throw new HistoryError(
-        'query-too-large',
-        `the answer has more than ${rowsMax.toLocaleString('en')} rows: add a LIMIT, or take whole tables with --export-parquet`,
-      );
-    }
-    for (const row of chunk.getRows()) rows.push(row.map(jsonSafe));
+    if (rows.length + chunk.rowCount > rowsMax) throw tooLarge(rowsMax, 'rows');
+    const more = chunk.getRows().map((row) => row.map(jsonSafe));
+    if (charactersMax < Number.POSITIVE_INFINITY) characters += JSON.stringify(more).length;
+    if (characters > charactersMax) throw tooLarge(charactersMax, 'characters');
+    for (const row of more) rows.push(row);
   }
+}
+
+function tooLarge(most: number, what: string): HistoryError {
+  return new HistoryError(
+    'query-too-large',
+    `the answer has more than ${most.toLocaleString('en')} ${what}: add a LIMIT, or take whole tables with --export-parquet`,
+  );
 }
 
 /** Numbers stay numbers where float64 holds them exactly; what it cannot hold becomes the text that DuckDB shows. */

@@ -42,6 +42,8 @@ export type QueryResult = { columns: { name: string; type: string }[]; rows: unk
 export type QueryOptions = {
   /** @default 1,000,000 */
   readonly rowsMax?: number;
+  /** Of the rows as JSON, where the history is on this machine. @default without a bound */
+  readonly charactersMax?: number;
   /** Stops the query. */
   readonly signal?: AbortSignal;
 };

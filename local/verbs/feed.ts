@@ -6,7 +6,7 @@ import { exitCodes } from '../exit.ts';
 import { flushEveryMs } from '../flush.ts';
 import type { FeedNow, FeedResult, FeedSummary } from '../feed.ts';
 import { filterFor, numberOf, pipelineFor } from '../options.ts';
-import { OutputFiles } from '../output-files.ts';
+import { checkOutputs, OutputFiles } from '../output-files.ts';
 import { countText, Progress } from '../progress.ts';
 import { defaultStack, type StreamOptions, streamNameFor } from '../stream-name.ts';
 import { openWithState } from './running.ts';
@@ -27,7 +27,7 @@ export function addFeed(program: Command, session: Session): void {
     .option('--symbols <list>', 'only these symbols, such as IBM,AAPL')
     .option('--from <time>', 'only trades from this time on, ISO 8601 or Unix ms')
     .option('--to <time>', 'only trades before this time')
-    .option('--quarantine <file>', 'write the lines that are no trades, with position and reason')
+    .option('--quarantine <file>', 'add the lines that are no trades to this file, with position and reason')
     .option('--strict', 'exit with 3 when some of the input was quarantined')
     .option('--json', 'print the summary as one JSON document')
     .addHelpText(
@@ -59,14 +59,12 @@ type FeedArguments = StreamOptions & {
 
 async function feedVerb(options: FeedArguments, session: Session): Promise<number> {
   formatOf(options.feed);
-  const everyMs = numberOf('--flush-every', options.flushEvery);
-  if (everyMs < flushEveryMs.least || everyMs > flushEveryMs.most)
-    throw new ConfigError(`--flush-every must be ${flushEveryMs.least} to ${flushEveryMs.most} ms, received "${options.flushEvery}"`);
+  const everyMs = numberOf('--flush-every', options.flushEvery, flushEveryMs);
   const filter = filterFor(options);
   const pipeline = await pipelineFor(options.config === undefined ? {} : { config: options.config });
   const streamName = await streamNameFor(options, process.env);
   const stateFolder = options.state ?? join(defaultStateFolder, 'feed', streamName);
-  const outputs = new OutputFiles(options.quarantine === undefined ? {} : { quarantine: options.quarantine });
+  const outputs = quarantineOf(options);
   const progress = new Progress('feed');
   const [{ feed }, { makeKinesisClient }] = await Promise.all([import('../feed.ts'), import('../../adapters/tape/kinesis-client.ts')]);
   const client = makeKinesisClient();
@@ -83,7 +81,11 @@ async function feedVerb(options: FeedArguments, session: Session): Promise<numbe
       },
       filter,
       flushEveryMs: everyMs,
-      takeQuarantined: (lines) => outputs.writeQuarantined(lines),
+      takeQuarantined: (lines) => {
+        outputs.writeQuarantined(lines);
+        // In the file before the log says that they were read.
+        outputs.flush();
+      },
       onProgress: (now) => progress.show({ ...now, more: waitingText(now) }),
       signal: session.signal,
     });
@@ -97,6 +99,15 @@ async function feedVerb(options: FeedArguments, session: Session): Promise<numbe
     outputs.close();
     client.destroy();
   }
+}
+
+/** It goes on after any end, and so does its file. */
+function quarantineOf({ input, quarantine, json }: FeedArguments): OutputFiles {
+  const paths = quarantine === undefined ? {} : { quarantine };
+  checkOutputs(paths, [input]);
+  if (quarantine === '-' && json)
+    throw new ConfigError('--json prints the summary to standard output, and so does --quarantine of "-"; give it a file');
+  return new OutputFiles(paths, { isAdding: true });
 }
 
 function waitingText({ waitingFrames, waitingBytes, waitingSinceMs, failures }: FeedNow): string {

@@ -78,7 +78,7 @@ async function runStreamVerb(options: RunArguments, session: Session): Promise<n
     'is for a feed, and --tape kinesis reads what a feed has put into the stream',
   );
   const pipeline = await pipelineFor(options);
-  const seconds = options.seconds === undefined ? undefined : numberOf('--seconds', options.seconds);
+  const seconds = options.seconds === undefined ? undefined : numberOf('--seconds', options.seconds, { least: 0, most: secondsMax });
   const streamName = await streamNameFor(options, process.env);
   const state = options.state ?? join(defaultStateFolder, 'stream', streamName);
   const [{ runStream }, { makeKinesisClient }] = await Promise.all([
@@ -123,7 +123,12 @@ function textOf({ bars, millisBehind }: RunStreamNow): string {
   return `${countText(bars)} bars${behind}`;
 }
 
+/** What a timer of Node takes: 24 days. */
+const secondsMax = 2_147_483;
+
 function serveOf({ serve, serveOrigin }: RunArguments): ServeAddress | undefined {
+  if (serve === undefined && serveOrigin !== undefined)
+    throw new ConfigError(`--serve-origin says who may read what --serve gives, received "${serveOrigin}" and no --serve`);
   return serve === undefined ? undefined : serveAddressOf(serve, serveOrigin);
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
 import type { Command } from 'commander';
 import { formatOf } from '../../adapters/feeds/formats.ts';
@@ -5,7 +6,7 @@ import { ConfigError } from '../../core/config.ts';
 import { endpointsFor, numberOf, pipelineFor, type SharedOptions } from '../options.ts';
 import { countText } from '../progress.ts';
 import type { RunNow } from '../run.ts';
-import { openMarketSource, type Source } from '../source.ts';
+import { openMarketSource, type Source, sourceNameOf } from '../source.ts';
 import { View } from '../view.ts';
 import { openWithState, runAndReport } from './running.ts';
 import type { Session } from './session.ts';
@@ -16,7 +17,7 @@ export function addStart(program: Command, session: Session): void {
     .description('Watch a market turn into bars and signals: a simulated one, or a recording.')
     .argument('[file]', 'a recording, or - for standard input')
     .option('--input <file>', 'the same as the argument')
-    .option('--state <dir>', 'the folder of the durable state (default: one of its own for each input)')
+    .option('--state <dir>', 'the folder of the durable state (default: one of its own for each input and each way to look at it)')
     .option('--symbols-simulated <n>', 'tickers of the simulated market', '1500')
     .option('--rate <n>', 'its trades per second', '460')
     .option('--seed <n>', 'its seed', '7')
@@ -45,15 +46,21 @@ async function startVerb(file: string | undefined, options: StartArguments, sess
   const input = file ?? options.input;
   const { feed = 'ndjson' } = options;
   formatOf(feed);
-  const name = input === undefined ? 'market' : `${feed}-${input === '-' ? 'stdin' : basename(input)}`;
-  const state = options.state ?? join(defaultStateFolder, 'start', name);
   const pipeline = await pipelineFor(options);
-  const market = {
+  const simulated = {
     symbols: numberOf('--symbols-simulated', options.symbolsSimulated),
     rate: numberOf('--rate', options.rate),
     seed: numberOf('--seed', options.seed),
-    backfillMs: numberOf('--backfill', options.backfill) * 1000,
-    ...(options.seconds === undefined ? {} : { seconds: numberOf('--seconds', options.seconds) }),
+  };
+  const [name, seen] =
+    input === undefined
+      ? ['market', simulated]
+      : [`${feed}-${input === '-' ? 'stdin' : basename(input)}`, sourceNameOf({ feed, path: input })];
+  const state = options.state ?? join(defaultStateFolder, 'start', `${name}-${shortHash([seen, pipeline.fingerprint])}`);
+  const market = {
+    ...simulated,
+    backfillMs: numberOf('--backfill', options.backfill, { least: 0 }) * 1000,
+    ...(options.seconds === undefined ? {} : { seconds: numberOf('--seconds', options.seconds, { least: 0 }) }),
   };
   const what =
     input === undefined
@@ -77,6 +84,11 @@ async function startVerb(file: string | undefined, options: StartArguments, sess
     },
     onEnd: () => last && view.show(last, true),
   });
+}
+
+/** Files of one name may lie in many folders, and another interval needs another state. */
+function shortHash(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 8);
 }
 
 async function openMarket(

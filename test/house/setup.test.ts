@@ -94,6 +94,20 @@ describe('the set-up', () => {
     await start();
     expect(installs()).toBe('begin end begin end ');
   });
+
+  it('does not wait for a lock with its own number, which a container leaves that is started again', () => {
+    const code = `import { writeFileSync } from 'node:fs';
+      import { alone } from './bin/alone.mjs';
+      writeFileSync('lock', String(process.pid));
+      alone('lock', () => console.log('done'));`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], {
+      cwd: project,
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+    expect([stdout, stderr]).toEqual(['done\n', '']);
+    expect(readdirSync(project).filter((name) => name.startsWith('lock'))).toEqual([]);
+  });
 });
 
 /** The launchers are plain JavaScript without types, so they are asked through a process. */

@@ -72,6 +72,16 @@ describe('a query, answered by the process that holds the history or read from i
     });
   });
 
+  it('refuses an answer that would fill the memory of the process that holds the history, which goes on', async () => {
+    await whileServed(async () => {
+      const large = await told({ sql: `SELECT repeat('x', 6000) FROM range(10000)` });
+      expect(large).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('more than 50,000,000 characters: add a LIMIT') });
+      const tooLong = await told({ sql: `SELECT list(repeat('x', 60000)) FROM range(10000)` });
+      expect(tooLong.exitCode).toBe(1);
+      expect((await runQuery({ stateFolder: state, sql: 'SELECT 1' })).rows).toEqual([[1]]);
+    });
+  });
+
   it('tells what DuckDB says of wrong SQL', async () => {
     const answer = await whileServed(() => told({ sql: 'SELECT clsoe FROM bars' }));
     expect(answer).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('"clsoe" not found') });

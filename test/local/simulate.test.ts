@@ -64,7 +64,8 @@ describe('the simulate command', () => {
     [{ rate: 'fast' }, 'rate must be a number, received "fast"'],
     [{ rate: '' }, 'rate must be a number, received ""'],
     [{ symbols: '0' }, 'symbols must be a whole number from 1 to 200,000, received "0"'],
-    [{ start: 'yesterday' }, 'start must be a time such as 2024-01-02T14:30:00Z, or Unix milliseconds, received "yesterday"'],
+    [{ start: 'yesterday' }, 'start must be Unix milliseconds or a time such as "2013-10-07T13:30:00Z", received "yesterday"'],
+    [{ start: '2024-02-31T00:00:00Z' }, 'received "2024-02-31T00:00:00Z"'],
     [{ start: '2024-01-02T14:30:00' }, 'received "2024-01-02T14:30:00"'],
     [{ bad: 1.5 }, 'bad must be from 0 to 1, received "1.5"'],
   ])('finds fault with %j and writes nothing', async (options, message) => {

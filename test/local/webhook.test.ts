@@ -117,12 +117,12 @@ describe('a receiver on this machine', () => {
 
 describe('webhook', () => {
   /** What a verb printed, and its exit code. */
-  async function ran(work: (session: Session) => Promise<number>) {
+  async function ran(work: (session: Session) => Promise<number>, signal = new AbortController().signal) {
     const [stdout, stderr] = [new PassThrough(), new PassThrough()];
     const session: Session = {
       stdout,
       stderr,
-      signal: new AbortController().signal,
+      signal,
       isReaderGone: () => false,
       finish: async () => undefined,
     };
@@ -187,6 +187,13 @@ describe('webhook', () => {
     const error = await secretOf(name, { ...at('d'), ...options }, input).catch((thrown) => thrown);
     expect([explain(error).exitCode, error.message]).toEqual([2, expect.stringContaining(message)]);
     expect(error.message).not.toContain('hunter2');
+  });
+
+  it('a secret that nobody types is not waited for after Ctrl-C', async () => {
+    const stop = new AbortController();
+    const waiting = ran((session) => secretCommand('hooks', { ...at('f'), set: true }, session, new PassThrough()), stop.signal);
+    stop.abort();
+    await expect(waiting).rejects.toMatchObject({ name: 'AbortError', cause: stop.signal.reason });
   });
 
   it('ping says what came of it', async () => {

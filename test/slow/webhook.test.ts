@@ -96,6 +96,15 @@ export default defineTapeline({ strategies: [emaCross], deliver: [webhook({ name
     server.close();
   });
 
+  it('a ping that nobody answers ends by Ctrl-C', async () => {
+    const silent = createServer(() => waiting.child.kill('SIGINT')).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const waiting = start(['webhook', 'ping', `http://127.0.0.1:${(silent.address() as AddressInfo).port}/`], { cwd: folder });
+    expect(await waiting.ended).toEqual({ exitCode: 130, signal: null, stdout: '', stderr: '' });
+    silent.closeAllConnections();
+    silent.close();
+  });
+
   it('a listener ends by Ctrl-C', async () => {
     const { child, ended } = start(['listen', '--port', '0'], { cwd: folder });
     child.stderr?.once('data', () => child.kill('SIGINT'));

@@ -322,9 +322,13 @@ export function deliveryStoreContract(name: string, open: () => Promise<OpenDeli
         );
         expect(await store.endpointState('hooks')).toMatchObject({ kind: 'failing', failures: 5 });
         await disable(store, 'hooks', 77);
+        await store.changeEndpoint('alerts', () => ({ kind: 'disabled', cause: 'refused', reason: 'no secret', sinceMs: 1, retryAtMs: 2 }));
+        await disable(store, 'alerts', 77);
         const again = (await reopen?.()) ?? store;
         expect(await again.endpointState('hooks')).toMatchObject({ kind: 'disabled', cause: 'command', sinceMs: 77 });
-        expect(await again.endpoints()).toEqual(['hooks']);
+        // It would be tried again by itself.
+        expect(await again.endpointState('alerts')).toMatchObject({ kind: 'disabled', cause: 'command', sinceMs: 77 });
+        expect(await again.endpoints()).toEqual(['alerts', 'hooks']);
         await resume(again, 'hooks', 78);
         expect(await again.endpointState('hooks')).toEqual({ kind: 'healthy' });
       });

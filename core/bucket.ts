@@ -32,8 +32,8 @@ export function hashKeyOf(bucket: number, bucketCount: number): bigint {
   return ((2n * BigInt(bucket) + 1n) << 127n) / BigInt(bucketCount);
 }
 
-/** The bucket of a record: its partition key where that is a bucket's number, else the key's hash, so that a producer may put by symbol. */
+/** The bucket of a record: its partition key where that is a bucket's number as it is written, else the key's hash, so that a producer may put by symbol. */
 export function bucketOfPartitionKey(partitionKey: string, bucketCount: number): number {
-  const isBucket = /^\d{1,5}$/.test(partitionKey) && Number(partitionKey) < bucketCount;
+  const isBucket = /^(0|[1-9]\d{0,4})$/.test(partitionKey) && Number(partitionKey) < bucketCount;
   return isBucket ? Number(partitionKey) : bucketOf(partitionKey, bucketCount);
 }

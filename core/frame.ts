@@ -1,4 +1,4 @@
-import { symbolBytesMax } from './trade.ts';
+import { grown } from './grown.ts';
 
 /** An entry that is no trade: the feed has seen this event time, so nothing older than the out-of-orderness is to come. */
 export const heartbeatIndex = 0xffff;
@@ -35,6 +35,11 @@ export type Frame = {
   /** '' where there is none. Undefined: no trade of the frame has a text id. */
   readonly tradeIdText: readonly string[] | undefined;
 };
+
+/** As JSON, with its quotes and a comma. No control characters are in it: the others take three bytes at most, with what escapes them. */
+function jsonBytesMaxOf(text: string): number {
+  return text.length * 3 + 3;
+}
 
 /** A frame stays below Kinesis' 1 MiB record, whatever its texts. */
 const textBytesMax = 384 * 1024;
@@ -198,7 +203,7 @@ export class FrameBuilder {
     this.#symbolDictionaries[symbolNumber] = this.#dictionaryNumber;
     this.#symbolIndexes[symbolNumber] = this.#symbols.length;
     this.#symbols.push(symbol);
-    this.#dictionaryBytes += Math.min(symbol.length * 3, symbolBytesMax) + 2;
+    this.#dictionaryBytes += jsonBytesMaxOf(symbol);
     return true;
   }
 
@@ -209,6 +214,7 @@ export class FrameBuilder {
       this.#conditionDictionaries[conditionSetNumber] = this.#dictionaryNumber;
       this.#conditionIndexes[conditionSetNumber] = this.#conditionSets.length;
       this.#conditionSets.push(conditions);
+      this.#dictionaryBytes += conditions.reduce((bytes, code) => bytes + jsonBytesMaxOf(code), 3);
     }
     this.#conditionIndex[i] = this.#conditionIndexes[conditionSetNumber] as number;
     return true;
@@ -217,7 +223,7 @@ export class FrameBuilder {
   #addTextId(i: number, tradeIdText: string): void {
     while (this.#tradeIdText.length < i) this.#tradeIdText.push('');
     this.#tradeIdText[i] = tradeIdText;
-    this.#textIdBytes += tradeIdText.length * 3 + 2;
+    this.#textIdBytes += jsonBytesMaxOf(tradeIdText);
   }
 
   get #textBytes(): number {
@@ -239,9 +245,4 @@ export class FrameBuilder {
     this.#conditionDictionaries = grown(new Uint32Array(length), this.#conditionDictionaries);
     this.#conditionIndexes = grown(new Uint8Array(length), this.#conditionIndexes);
   }
-}
-
-function grown<T extends Uint8Array | Uint16Array | Uint32Array | Float64Array>(to: T, from: T): T {
-  to.set(from);
-  return to;
 }

@@ -1,3 +1,4 @@
+import { grown } from './grown.ts';
 import type { LineReason } from './reasons.ts';
 import { badLineKinds, bytesOfLine } from './simulation-bad-lines.ts';
 import { Prices, unitsPerDollar } from './simulation-prices.ts';
@@ -466,9 +467,4 @@ class NumbersInBatch {
     this.#tickers[ticker] = number;
     return number;
   }
-}
-
-function grown<T extends Uint8Array | Uint32Array | Int32Array | Float64Array>(to: T, from: T): T {
-  to.set(from);
-  return to;
 }

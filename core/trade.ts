@@ -1,7 +1,9 @@
+import { grown } from './grown.ts';
+
 /** Unix milliseconds, UTC; a whole number, negative before 1970. */
 export type EpochMs = number;
 
-/** One executed match. `price` and `size` are the float64 nearest to the venue's decimals, which prints back the same up to 17 digits. */
+/** One executed match. `price` and `size` are the float64 nearest to the venue's decimals, which prints back the same. */
 export type Trade = {
   readonly symbol: string;
   /** When it happened at the venue. */
@@ -130,9 +132,4 @@ export class TradeBatch {
 export function tradeIdNumberOf(tradeId: string): number {
   const value = Number(tradeId);
   return Number.isSafeInteger(value) && value >= 0 && String(value) === tradeId ? value : Number.NaN;
-}
-
-function grown<T extends Uint8Array | Uint16Array | Uint32Array | Float64Array>(to: T, from: T): T {
-  to.set(from);
-  return to;
 }

@@ -9,19 +9,6 @@ import type { EpochMs } from './trade.ts';
  *
  * Floor division, so it is right before 1970 and below the offset.
  */
-export function windowStartOf({
-  eventTimeMs,
-  windowSizeMs,
-  offsetMs = 0,
-}: {
-  eventTimeMs: EpochMs;
-  windowSizeMs: number;
-  offsetMs?: number;
-}): EpochMs {
-  return floorToWindow(eventTimeMs, windowSizeMs, offsetMs);
-}
-
-/** The same with plain arguments, for the hot path. */
 export function floorToWindow(eventTimeMs: EpochMs, windowSizeMs: number, offsetMs: number): EpochMs {
   const remainder = (eventTimeMs - offsetMs) % windowSizeMs;
   return eventTimeMs - (remainder < 0 ? remainder + windowSizeMs : remainder);

@@ -3,6 +3,7 @@ import type { Batch } from '../../core/delivery.ts';
 import { deliveryIdOf, isFromBefore } from '../../core/delivery-lane.ts';
 import { type EndpointState, healthy } from '../../core/endpoint-state.ts';
 import type { Signal } from '../../core/signal.ts';
+import { inTransaction } from '../sqlite-transaction.ts';
 import {
   type Claim,
   type ClaimRequest,
@@ -255,15 +256,8 @@ export class SqliteDeliveries implements DeliveryStore {
 
   /** `in the system` outlives the process; `on the disk` a power cut too. */
   #transaction<T>(safe: 'in the system' | 'on the disk', work: () => T): T {
-    this.#database.exec(`PRAGMA synchronous=${safe === 'on the disk' ? 'FULL' : 'NORMAL'}; BEGIN IMMEDIATE`);
-    try {
-      const result = work();
-      this.#database.exec('COMMIT');
-      return result;
-    } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      throw error;
-    }
+    this.#database.exec(`PRAGMA synchronous=${safe === 'on the disk' ? 'FULL' : 'NORMAL'}`);
+    return inTransaction(this.#database, work);
   }
 }
 

@@ -30,6 +30,8 @@ export const carriageReturn = 0x0d;
 
 /** Scanners may look this far beyond a line feed without leaving the buffer. */
 const paddingBytes = 16;
+/** A byte more than the sample, which so is seen to be cut. */
+const heldOfLongLine = sampleBytesMax + 1;
 /** Chunks are read in slices: small enough for the processor's cache, and a bound on the buffer. */
 const sliceBytes = 65_536;
 
@@ -166,8 +168,8 @@ export class LineFeed implements FeedDecoder {
 
   #letGoOfLine(): void {
     this.#isSkipping = true;
-    this.#letGo = this.#held - sampleBytesMax;
-    this.#held = sampleBytesMax;
+    this.#letGo = this.#held - heldOfLongLine;
+    this.#held = heldOfLongLine;
   }
 
   /** Rejects the cut-off line and moves behind it. */

@@ -6,16 +6,13 @@ export type AmountFault = 'not-a-number' | 'not-positive' | 'too-precise';
 /** A decimal as people and databases write it: `181.85`, `.5`, `5.`, `1.5e-3`; no hex, no blanks, no `+`, no `Infinity`. */
 const decimalPattern = /^-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
-/** More significant digits than this would silently be rounded. */
-const significantDigitsMax = 17;
-
-/** The float64 nearest to the price or size that `text` says, or what is wrong with it. */
+/** The float64 nearest to the price or size that `text` says, or what is wrong with it: of 16 and 17 digits not all are printed back as they were. */
 export function amountOf(text: string): number | AmountFault {
   if (!decimalPattern.test(text)) return 'not-a-number';
   const amount = Number(text);
   if (!(Math.abs(amount) <= amountMax)) return 'not-a-number';
   if (amount < amountMin) return 'not-positive';
-  return significantDigitsOf(text) > significantDigitsMax ? 'too-precise' : amount;
+  return digitsOf(String(amount)) === digitsOf(text) ? amount : 'too-precise';
 }
 
 /** The whole number that `text` says (`12`, `12.0`, `1.2e1`), NaN for any other text. */
@@ -24,10 +21,10 @@ export function wholeNumberOf(text: string): number {
   return Number.isInteger(value) ? value + 0 : Number.NaN;
 }
 
-/** Zeros in front and at the end say nothing about precision: `0.1850` has three. */
-function significantDigitsOf(text: string): number {
+/** Without the zeros in front and at the end, which say nothing about precision: `185` of `0.1850`. */
+function digitsOf(text: string): string {
   const digits = text.replace(/[eE].*$/, '').replace(/[^\d]/g, '');
-  return digits.replace(/^0+/, '').replace(/0+$/, '').length;
+  return digits.replace(/^0+/, '').replace(/0+$/, '');
 }
 
 /** 10^0 to 10^22, the powers that a float64 holds exactly. */

@@ -72,7 +72,7 @@ export function conditionsOf(value: unknown): readonly string[] | undefined {
 }
 
 export function isTradeId(value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && isTextWithin(value, tradeIdBytesMax);
+  return typeof value === 'string' && value !== '' && !controlPattern.test(value) && isTextWithin(value, tradeIdBytesMax);
 }
 
 function isCondition(value: unknown): value is string {

@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { LinkedSignal } from '../../core/signal.ts';
+import { inTransaction } from '../sqlite-transaction.ts';
 import { CheckpointConflict, StateInUse } from './errors.ts';
 import type { Checkpoint, CheckpointStore, Commit, OutboxItem } from './checkpoints.ts';
 
@@ -35,15 +36,8 @@ export class SqliteCheckpoints implements CheckpointStore {
   }
 
   async commit(commits: readonly Commit[]): Promise<void> {
-    this.#database.exec('BEGIN IMMEDIATE');
-    try {
-      const conflicts = commits.filter((commit) => !this.#commitOne(commit));
-      this.#database.exec('COMMIT');
-      if (conflicts.length > 0) throw new CheckpointConflict({ buckets: conflicts.map(({ bucket }) => bucket) });
-    } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      throw error;
-    }
+    const conflicts = inTransaction(this.#database, () => commits.filter((commit) => !this.#commitOne(commit)));
+    if (conflicts.length > 0) throw new CheckpointConflict({ buckets: conflicts.map(({ bucket }) => bucket) });
   }
 
   async readOutbox(limit: number): Promise<OutboxItem[]> {
@@ -57,9 +51,9 @@ export class SqliteCheckpoints implements CheckpointStore {
 
   async removeFromOutbox(items: readonly OutboxItem[]): Promise<void> {
     const remove = this.#database.prepare('DELETE FROM outbox WHERE bucket = ? AND version = ?');
-    this.#database.exec('BEGIN IMMEDIATE');
-    for (const { bucket, version } of items) remove.run(bucket, version);
-    this.#database.exec('COMMIT');
+    inTransaction(this.#database, () => {
+      for (const { bucket, version } of items) remove.run(bucket, version);
+    });
   }
 
   close(): void {

@@ -63,7 +63,7 @@ export class KinesisReader implements TapeReader {
     this.#settle();
     const readings = [...this.#readings.values()];
     const isAllBegun = [...this.#shards.keys()].every((shardId) => this.#over.has(shardId) || this.#readings.has(shardId));
-    return isAllBegun && readings.length > 0 && readings.every(({ isAtLatest }) => isAtLatest);
+    return !this.#isListOld && isAllBegun && readings.length > 0 && readings.every(({ isAtLatest }) => isAtLatest);
   }
 
   /** How far the shard that is furthest behind was behind the stream's end when it was last asked; undefined before all were. */
@@ -127,12 +127,9 @@ export class KinesisReader implements TapeReader {
   }
 
   async #beginShards(): Promise<void> {
-    const { client, streamName, bucketCount, positions } = this.#options;
+    const { bucketCount, positions } = this.#options;
     this.#settle();
-    if (this.#isListOld || this.#readings.size === 0) {
-      this.#shards = new Map((await listShards(client, streamName)).map((shard) => [shard.shardId, shard]));
-      this.#isListOld = false;
-    }
+    if (this.#isListOld || this.#readings.size === 0) await this.#list();
     // Parents are listed before their children, and what is over at once lets its children begin.
     for (const shard of this.#shards.values()) {
       const isOver = (shardId: string) => this.#over.has(shardId) || !this.#shards.has(shardId);
@@ -140,6 +137,18 @@ export class KinesisReader implements TapeReader {
       const after = startOf(shard, bucketCount, positions);
       if (after === undefined) this.#over.add(shard.shardId);
       else this.#readings.set(shard.shardId, newReading(shard, after));
+    }
+  }
+
+  /** After the first time, it goes on with the shards that are known when the service fails for a while. */
+  async #list(): Promise<void> {
+    const { client, streamName } = this.#options;
+    try {
+      this.#shards = new Map((await listShards(client, streamName)).map((shard) => [shard.shardId, shard]));
+      this.#isListOld = false;
+    } catch (error) {
+      if (!isPassing(error) || this.#shards.size === 0) throw error;
+      this.#isListOld = true;
     }
   }
 

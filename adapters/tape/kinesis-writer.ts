@@ -136,7 +136,7 @@ export class KinesisWriter {
   #send(): void {
     clearTimeout(this.#paceTimer);
     while (this.#callsOpen < callsMax && !this.#isClosed && this.#failure === undefined) {
-      const { call, waitMs } = this.#nextCall(Date.now());
+      const { call, waitMs } = this.#nextCall(performance.now());
       if (call.length > 0) {
         void this.#put(call);
         continue;

@@ -1,5 +1,6 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { Quarantined } from '../../core/reasons.ts';
+import { inTransaction } from '../sqlite-transaction.ts';
 import { StateInUse } from '../stores/errors.ts';
 
 /** A record as the log keeps it. Sequence numbers rise over all shards of one tape. */
@@ -31,6 +32,16 @@ const schema = `
   CREATE TABLE IF NOT EXISTS quarantine (position TEXT NOT NULL, reason TEXT NOT NULL, sample TEXT NOT NULL, PRIMARY KEY (position, reason));
 `;
 
+/** From each shard to the next one in the index: DISTINCT would go through all records of the tape, each time that it is read. */
+const shardIdsSql = `
+  WITH RECURSIVE shards(id) AS (
+    SELECT min(shardId) FROM records
+    UNION ALL
+    SELECT (SELECT min(shardId) FROM records WHERE shardId > id) FROM shards WHERE id IS NOT NULL
+  )
+  SELECT id AS shardId FROM shards WHERE id IS NOT NULL
+`;
+
 const sqliteBusy = 5;
 const lockWaitMs = 5_000;
 
@@ -38,6 +49,7 @@ const lockWaitMs = 5_000;
 export class SqliteTape implements TapeReader {
   readonly #database: DatabaseSync;
   readonly #select: StatementSync;
+  readonly #selectShardIds: StatementSync;
 
   /** `isExclusive` keeps every other process out for as long as it is open. @throws StateInUse when it is not alone */
   constructor(
@@ -50,6 +62,7 @@ export class SqliteTape implements TapeReader {
     this.#select = this.#database.prepare(
       'SELECT sequenceNumber, shardId, partitionKey, arrivalTimeMs, data FROM records WHERE shardId = ? AND sequenceNumber > ? ORDER BY sequenceNumber LIMIT ?',
     );
+    this.#selectShardIds = this.#database.prepare(shardIdsSql);
   }
 
   /** All of it or nothing, and the records with their numbers. `quarantined` are lines of the feed that became no trade. */
@@ -57,20 +70,15 @@ export class SqliteTape implements TapeReader {
     const insertRecord = this.#database.prepare('INSERT INTO records (shardId, partitionKey, arrivalTimeMs, data) VALUES (?, ?, ?, ?)');
     const insertQuarantined = this.#database.prepare('INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?)');
     const insertSource = this.#database.prepare('INSERT OR REPLACE INTO sources VALUES (?, ?)');
-    this.#database.exec('BEGIN IMMEDIATE');
-    try {
+    return inTransaction(this.#database, () => {
       const stored = records.map((record) => {
         const { lastInsertRowid } = insertRecord.run(record.shardId, record.partitionKey, record.arrivalTimeMs, record.data);
         return { ...record, sequenceNumber: String(lastInsertRowid) };
       });
       for (const { position, reason, sample } of quarantined) insertQuarantined.run(position, reason, sample);
       for (const { source, state } of sources) insertSource.run(source, state);
-      this.#database.exec('COMMIT');
       return stored;
-    } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      throw error;
-    }
+    });
   }
 
   sourceState(source: string): string | undefined {
@@ -95,10 +103,7 @@ export class SqliteTape implements TapeReader {
   }
 
   shardIds(): string[] {
-    return this.#database
-      .prepare('SELECT DISTINCT shardId FROM records ORDER BY shardId')
-      .all()
-      .map((row) => String(row['shardId']));
+    return this.#selectShardIds.all().map((row) => String(row['shardId']));
   }
 
   read(
@@ -121,14 +126,9 @@ export class SqliteTape implements TapeReader {
   remove(sequenceNumbers: readonly string[]): void {
     if (sequenceNumbers.length === 0) return;
     const statement = this.#database.prepare('DELETE FROM records WHERE sequenceNumber = ?');
-    this.#database.exec('BEGIN IMMEDIATE');
-    for (const sequenceNumber of sequenceNumbers) statement.run(Number(sequenceNumber));
-    this.#database.exec('COMMIT');
-  }
-
-  /** Whether the tape holds anything behind a sequence number. */
-  lastSequenceNumber(): string {
-    return String(this.#database.prepare('SELECT max(sequenceNumber) AS last FROM records').get()?.['last'] ?? '');
+    inTransaction(this.#database, () => {
+      for (const sequenceNumber of sequenceNumbers) statement.run(Number(sequenceNumber));
+    });
   }
 
   close(): void {

@@ -18,12 +18,10 @@ import { addCounts } from './add-counts.ts';
 import { readOwnCall } from './deliver-call.ts';
 import { deliverLineOf } from './deliver-report.ts';
 import { readEnvironment } from './environment.ts';
+import { ownRetries } from './own-retries.ts';
 import { logger, metrics, observed } from './telemetry.ts';
 
 const environment = readEnvironment(['DELIVERY_TABLE', 'SECRET_ID', 'BUS_NAME', 'BUS_SOURCE', 'SIGNAL_SOURCE']);
-/** The store tries again by itself; a call that hangs is given up early enough for that. */
-const ownRetries = { maxAttempts: 1, requestHandler: { connectionTimeout: 1_000, requestTimeout: 5_000, throwOnRequestTimeout: true } };
-
 const table = { client: new DynamoDBClient(ownRetries), tableName: environment.DELIVERY_TABLE };
 const store = new DynamoDbDeliveries(table);
 const orders = new DynamoDbOrders(table);

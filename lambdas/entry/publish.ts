@@ -7,16 +7,13 @@ import { makePublisher, type PublishFact } from '../publish.ts';
 import { addCounts } from './add-counts.ts';
 import { readBucket } from './bucket.ts';
 import { readEnvironment } from './environment.ts';
+import { ownRetries } from './own-retries.ts';
 import { publishDelayMsOf, publishLineOf } from './publish-report.ts';
 import { logger, metrics, observed } from './telemetry.ts';
 
 const environment = readEnvironment(['BUS_NAME', 'BUS_SOURCE', 'SIGNAL_SOURCE', 'REFUSED_PREFIX']);
 const bus = new EventBridgeBus({
-  // The bus tries again by itself.
-  client: new EventBridgeClient({
-    maxAttempts: 1,
-    requestHandler: { connectionTimeout: 1_000, requestTimeout: 5_000, throwOnRequestTimeout: true },
-  }),
+  client: new EventBridgeClient(ownRetries),
   busName: environment.BUS_NAME,
   eventSource: environment.BUS_SOURCE,
 });

@@ -78,6 +78,7 @@ export class FaultyKinesis {
   }
 }
 
+/** What a client throws. */
 export function failed(name: string, httpStatusCode?: number): Error {
   return Object.assign(new Error(name), { name, $metadata: httpStatusCode === undefined ? {} : { httpStatusCode } });
 }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import * as ofPackage from '../../core/index.ts';
 import { command, ConfigError, defineTapeline, discord, slack, sqs, telegram, type TapelineConfig, webhook } from '../../core/config.ts';
 import { cloudEndpointsOf, type Endpoint, queueArnsOf } from '../../core/delivery.ts';
 import { choiceOf } from '../../core/delivery-choice.ts';
@@ -24,6 +25,7 @@ describe('an endpoint', () => {
     ];
     expect(defineTapeline({ deliver }).deliver).toBe(deliver);
     expect(cloudEndpointsOf({ deliver }).map(({ kind }) => kind)).toEqual(['webhook', 'discord', 'telegram', 'sqs']);
+    expect(Object.keys(ofPackage)).toEqual(expect.arrayContaining(deliver.map(({ kind }) => kind)));
     expect([sqs({ queueArn }).name, queueArnsOf({ deliver })]).toEqual(['my-signals-fifo', [queueArn]]);
   });
 

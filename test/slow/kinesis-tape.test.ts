@@ -1,4 +1,4 @@
-import { type KinesisClient, MergeShardsCommand, SplitShardCommand } from '@aws-sdk/client-kinesis';
+import { type KinesisClient, ListShardsCommand, MergeShardsCommand, SplitShardCommand } from '@aws-sdk/client-kinesis';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeRecord } from '../../adapters/frames/decode.ts';
@@ -15,7 +15,7 @@ import { arrivalTimeMs, markets, policies, tapeOf } from '../core/support/market
 import { pipelineWith } from '../core/support/pipelines.ts';
 import { slicesOf, type StreamRecord } from '../core/support/stream.ts';
 import { World } from '../lambdas/world.ts';
-import { type Fault, faultPatterns, FaultyKinesis } from '../aws/faulty-kinesis.ts';
+import { failed, type Fault, faultPatterns, FaultyKinesis } from '../aws/faulty-kinesis.ts';
 import { type KinesisLocal, makeStream, removeStream, startKinesisLocal, untilActive } from '../aws/kinesis-local.ts';
 
 const bucketCount = 5;
@@ -119,7 +119,8 @@ async function startReading({ checkpoints, history }: World, pipeline: Pipeline,
   };
   const saved = await checkpoints.load(buckets);
   const positions = new Map(saved.map(({ bucket, sequenceNumber }) => [bucket, sequenceNumber]));
-  const tape = new KinesisReader({ client: kinesis.client, streamName, bucketCount, positions, pollEveryMs: 1, fetchedMax: 2 });
+  const client = withBusyLists(kinesis.client);
+  const tape = new KinesisReader({ client, streamName, bucketCount, positions, pollEveryMs: 1, fetchedMax: 2 });
   const driver = new Driver({ tape, handler, startAfter: '', windowSizeMs: 60_000, recordsMax: 3 });
   const toEnd = async (fails: boolean) => {
     failsNext = fails;
@@ -130,6 +131,16 @@ async function startReading({ checkpoints, history }: World, pipeline: Pipeline,
     failsNext = false;
   };
   return { driver, toEnd };
+}
+
+/** Every other list of shards is refused, but for the first. */
+function withBusyLists(client: KinesisClient): KinesisClient {
+  let lists = 0;
+  const send = async (command: object) => {
+    if (command instanceof ListShardsCommand && ++lists % 2 === 0) throw failed('LimitExceededException', 400);
+    return client.send(command as never);
+  };
+  return { send } as unknown as KinesisClient;
 }
 
 async function newStream(shardCount: number): Promise<string> {

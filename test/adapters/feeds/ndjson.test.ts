@@ -79,15 +79,17 @@ describe('the scanner', () => {
     );
   });
 
-  it('gives every decimal the float64 that Number gives it', () => {
+  it('gives every decimal the float64 that Number gives it, and takes none that this does not give back', () => {
     fc.assert(
       fc.property(fc.nat(999_999_999), fc.nat(999_999_999), fc.nat(9), (whole, fraction, digits) => {
         const price = digits === 0 ? `${whole}` : `${whole}.${String(fraction).padStart(9, '0').slice(0, digits)}`;
         fc.pre(Number(price) > 0 && price.replace(/\D/g, '').length < 18);
-        expect(readLine(`{"symbol":"A","eventTimeMs":1,"price":${price},"size":"${price}"}`)).toMatchObject({
-          price: Number(price),
-          size: Number(price),
-        });
+        const plain = price.replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '');
+        const maximumSignificantDigits = Math.max(1, plain.replace(/\D/g, '').replace(/^0+/, '').length);
+        const back = Number(price).toLocaleString('en', { maximumSignificantDigits, useGrouping: false });
+        const { trades, rejected } = read(ndjson, `{"symbol":"A","eventTimeMs":1,"price":${price},"size":"${price}"}`);
+        if (back === plain) expect(trades).toMatchObject([{ price: Number(price), size: Number(price) }]);
+        else expect(rejected).toMatchObject([{ reason: 'price-too-precise' }]);
       }),
       { numRuns: tries(20_000) },
     );
@@ -114,6 +116,7 @@ it.each<[fact: string, line: string, trade: Trade]>([
   ['an event time before 1970', line({ eventTimeMs: '-1' }), { ...trade, eventTimeMs: -1 }],
   ['the furthest event time', line({ eventTimeMs: '8640000000000000' }), { ...trade, eventTimeMs: 8_640_000_000_000_000 }],
   ['17 digits of price', line({ price: '1234.5678901234567' }), { ...trade, price: 1234.5678901234567 }],
+  ['17 digits that no fewer would say', line({ price: '0.30000000000000004' }), { ...trade, price: 0.1 + 0.2 }],
   ['zeros behind a price say nothing', line({ price: '181.850000000000000000000' }), trade],
   ['a very small size', line({ size: '0.00000001' }), { ...trade, size: 1e-8 }],
   ['a trade id that is a number', line({ tradeId: '17' }), { ...trade, tradeId: '17' }],
@@ -165,6 +168,13 @@ it.each([1_048_575, 1_048_576, 1_048_577])('takes a line up to 1 MiB: %i bytes',
 it('cuts a sample at a whole character', () => {
   const [rejected] = read(ndjson, `x${'é'.repeat(200)}`).rejected;
   expect(rejected?.sample).toBe(`x${'é'.repeat(99)}`);
+});
+
+it('has the same sample of a line too long, however it comes', () => {
+  const text = `${'x'.repeat(199)}é${'y'.repeat(1_048_576)}\n`;
+  const whole = read(ndjson, text).rejected;
+  expect(whole.map(({ sample }) => sample)).toEqual(['x'.repeat(199)]);
+  expect(read(ndjson, text, [200, 1_048_700]).rejected).toEqual(whole);
 });
 
 it('numbers symbols and conditions anew in another batch', () => {

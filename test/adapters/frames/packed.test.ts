@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isSymbol } from '../../../adapters/feeds/trade-fields.ts';
 import { encodePacked, frameBytesMax } from '../../../adapters/frames/packed.ts';
-import { type Frame, heartbeatIndex } from '../../../core/frame.ts';
+import { type Frame, FrameBuilder, heartbeatIndex } from '../../../core/frame.ts';
 import type { FrameReason, LineReason } from '../../../core/reasons.ts';
 import { amountMax, amountMin, eventTimeMaxMs, type Trade } from '../../../core/trade.ts';
 import { entriesOf, frameOf, packed, readRecord, startMs } from './reading.ts';
@@ -357,4 +357,50 @@ describe('a frame that says what cannot be', () => {
     expect(trades.map(({ price }) => price)).toEqual(whole ? [] : good.filter((_, i) => i !== at).map(({ price }) => price));
     expect(entryCount).toBe(whole ? 0 : good.length);
   });
+});
+
+describe('a full frame', () => {
+  const characters = ['"', '\\', 'é', '€', '😀'];
+  const shapes = [
+    { symbols: 1, idBytes: 7 },
+    { symbols: 65_536, idBytes: 0 },
+    { symbols: 65_536, idBytes: 128 },
+  ];
+  it.each(shapes.flatMap((shape) => characters.map((character) => ({ ...shape, character }))))(
+    'is no more than a Kinesis record: $symbols symbols, ids of $idBytes bytes, of $character',
+    ({ symbols, idBytes, character }) => {
+      const textOf = (i: number, bytes: number) =>
+        bytes === 0
+          ? ''
+          : i
+              .toString(36)
+              .padEnd(
+                i.toString(36).length + Math.floor((bytes - i.toString(36).length) / Buffer.byteLength(character)) * character.length,
+                character,
+              );
+      const builder = new FrameBuilder(0, 16_384);
+      let count = 0;
+      const add = (i: number) => {
+        const [symbol, conditions] = [i % symbols, Array.from({ length: 16 }, () => textOf(i % 255, 16))];
+        return builder.addTrade(
+          symbol,
+          textOf(symbol, 64),
+          startMs + i,
+          1.5,
+          0.5,
+          Number.NaN,
+          textOf(i, idBytes),
+          1 + (i % 255),
+          conditions,
+          0,
+        );
+      };
+      while (!builder.isFull && add(count)) count++;
+      const record = encodePacked(builder.take('producer', 1));
+      expect(record.length).toBeLessThanOrEqual(frameBytesMax);
+      const { trades, rejected } = readRecord(record);
+      expect([trades.length, rejected]).toEqual([count, []]);
+      expect(count).toBeGreaterThan(300);
+    },
+  );
 });

@@ -25,8 +25,6 @@ export type LambdaFunctionProps = {
   readonly reservedConcurrency?: number | undefined;
   /** Whether X-Ray traces it: the first invocation of every second and a twentieth of the others. @default false */
   readonly isTraced?: boolean | undefined;
-  /** @default one month */
-  readonly logRetention?: RetentionDays | undefined;
   /** Of the log group. @default it stays when the stack goes */
   readonly removalPolicy?: RemovalPolicy | undefined;
 };
@@ -62,8 +60,8 @@ function runtimeOptionsFor(memorySizeMb: number): Record<string, string> {
 export class LambdaFunction extends NodejsFunction {
   constructor(scope: Construct, id: string, props: LambdaFunctionProps) {
     const { entry, description, memorySizeMb, timeout, environment, reservedConcurrency, isTraced = false } = props;
-    const { logRetention = RetentionDays.ONE_MONTH, removalPolicy = kept } = props;
-    const logGroup = new LogGroup(scope, `${id}Logs`, { retention: logRetention, removalPolicy });
+    const { removalPolicy = kept } = props;
+    const logGroup = new LogGroup(scope, `${id}Logs`, { retention: RetentionDays.ONE_MONTH, removalPolicy });
     // The managed policy may write to every log group of the account.
     const role = new Role(scope, `${id}Role`, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
     logGroup.grantWrite(role);

@@ -13,7 +13,7 @@ import { Construct } from 'constructs';
 import { deliveryTable } from '../core/delivery-table.ts';
 import type { DeliverMetric } from '../core/metrics.ts';
 import { acknowledge } from './acknowledge.ts';
-import { DataKey, grantDecrypt, grantTableKey } from './data-key.ts';
+import { DataKey, grantTableKey } from './data-key.ts';
 import { makeDataQueue } from './data-queue.ts';
 import { makeDataTable } from './data-table.ts';
 import { kept } from './kept.ts';
@@ -97,7 +97,6 @@ export class Webhooks extends Construct {
     this.handler.addEventSource(
       new SqsEventSource(queue, { batchSize: 10, reportBatchItemFailures: true, maxConcurrency: concurrencyMax }),
     );
-    grantDecrypt(this.encryptionKey, this.handler);
     new Rule(this, 'Sweep', {
       description: 'Looks for deliveries that are due',
       schedule: Schedule.rate(Duration.minutes(1)),

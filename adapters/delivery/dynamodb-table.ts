@@ -6,10 +6,10 @@ import {
   PutItemCommand,
   type PutItemCommandInput,
   type QueryCommandInput,
-  TransactionCanceledException,
 } from '@aws-sdk/client-dynamodb';
 import { failureOf } from '../aws-failure.ts';
 import { type Backoff, waitAfterAttempt } from '../backoff.ts';
+import { isOnlyBusy } from '../dynamodb-busy.ts';
 import { TapelineError } from '../errors.ts';
 import { type Item, number, text } from './dynamodb-items.ts';
 
@@ -104,7 +104,7 @@ export class DynamoDbTable {
       try {
         return await call();
       } catch (cause) {
-        const failure = isOnlyBusy(cause) ? 'passing' : failureOf(cause);
+        const failure = isBusy(cause) ? 'passing' : failureOf(cause);
         if (failure === 'ours') throw cause;
         if (failure === 'refused' || attempt === attemptsMax)
           throw new DeliveriesUnavailable({ tableName: this.#tableName, isPassing: failure === 'passing', cause: cause as Error });
@@ -114,8 +114,7 @@ export class DynamoDbTable {
   }
 }
 
-/** Others were at the same items: a transaction is then cancelled, an update refused. */
-function isOnlyBusy(error: unknown): boolean {
-  if ((error as Error | null)?.name === 'TransactionConflictException') return true;
-  return error instanceof TransactionCanceledException && !(error.CancellationReasons ?? []).some(({ Code }) => Code === 'ValidationError');
+/** Others were at the same items: a transaction is then cancelled, also by its condition, and an update refused. */
+function isBusy(error: unknown): boolean {
+  return (error as Error | null)?.name === 'TransactionConflictException' || isOnlyBusy(error, 'ConditionalCheckFailed');
 }

@@ -11,6 +11,7 @@ import {
   TransactWriteItemsCommand,
 } from '@aws-sdk/client-dynamodb';
 import { failureOf } from '../aws-failure.ts';
+import { isOnlyBusy } from '../dynamodb-busy.ts';
 import { type Backoff, type Wait, waitAfterAttempt } from '../backoff.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { Checkpoint, CheckpointStore, Commit, OutboxItem } from './checkpoints.ts';
@@ -301,13 +302,6 @@ function fenceOf(error: unknown): CancellationReason | undefined {
 function isRejection(error: unknown): boolean {
   const { httpStatusCode = 500, attempts = 1 } = (error as Partial<DynamoDBServiceException>).$metadata ?? {};
   return httpStatusCode < 500 && attempts === 1 && !(error instanceof TransactionInProgressException);
-}
-
-const busyReasons = new Set(['None', 'TransactionConflict', 'ThrottlingError', 'ProvisionedThroughputExceeded']);
-
-function isOnlyBusy(error: unknown): boolean {
-  const reasons = error instanceof TransactionCanceledException ? (error.CancellationReasons ?? []) : [];
-  return reasons.length > 0 && reasons.every(({ Code = 'None' }) => busyReasons.has(Code));
 }
 
 function oldestFirst(byBucket: readonly (readonly StoredOutboxItem[])[]): StoredOutboxItem[] {

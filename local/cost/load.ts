@@ -44,7 +44,7 @@ export type LoadOptions = {
 
 /** A shard takes 1 MB a second; at its peak a market has this many times the trades of its average. */
 const shardBytesPerSec = 1_000_000;
-export const peakFactor = 10;
+const peakFactor = 10;
 
 /** What was not said is as the config has it, and grown with the load: more shards where the peak needs them, a bucket a shard at the least. */
 export function loadOf(options: LoadOptions): Load {
@@ -83,7 +83,7 @@ function tradesPerDayOf({ tradesPerDay, gbPerDay }: LoadOptions): number {
 }
 
 /** The peak is ten times the average over all 24 hours of a day, however many of them the market is open. */
-function peakBytesPerSec(tradesPerDay: number): number {
+export function peakBytesPerSec(tradesPerDay: number): number {
   return (peakFactor * tradesPerDay * (measured.frameTradeBytes + measured.frameSymbolBytes)) / 86_400;
 }
 

@@ -9,7 +9,7 @@ import {
   publishMetrics,
   sessionMetrics,
 } from '../../core/metrics.ts';
-import { type Load, peakFactor } from './load.ts';
+import { type Load, peakBytesPerSec } from './load.ts';
 import { assumed, measured } from './measured.ts';
 import { type PriceName, priceTable } from './prices.ts';
 
@@ -143,8 +143,7 @@ function ratesOf(load: Load) {
 
 /** A stream on demand has four shards at the least, and doubles ahead of its peak. */
 function onDemandShards({ tradesPerDay }: Load): number {
-  const peakBytesPerSec = (peakFactor * tradesPerDay * (measured.frameTradeBytes + measured.frameSymbolBytes)) / 86_400;
-  return Math.max(4, Math.ceil((2 * peakBytesPerSec) / 1e6));
+  return Math.max(4, Math.ceil((2 * peakBytesPerSec(tradesPerDay)) / 1e6));
 }
 
 /** All states together, as they are stored. */
@@ -277,11 +276,7 @@ function webhooks({ webhooks: endpoints, queues }: Load, { signals }: Rates): Li
     [signals, 'signals'],
     [endpoints, 'endpoints'],
   ];
-  const sweeps = hoursPerMonth * 60;
-  const batches = signals / 10;
-  // One for each endpoint and batch at the most: while a round is under way, none is called.
-  const rounds = batches * endpoints;
-  const invocations = batches + rounds + sweeps;
+  const { rounds, sweeps, invocations } = delivering(endpoints, signals);
   return [
     line('webhooks', 'SQS requests', 'sqsRequest', [signals, 'signals'], [1.3, 'sent, received and deleted in tens']),
     line('webhooks', 'Lambda requests', 'lambdaRequest', [invocations, 'batches, rounds and sweeps']),
@@ -315,6 +310,16 @@ function webhooks({ webhooks: endpoints, queues }: Load, { signals }: Rates): Li
       gb(measured.signalEventBytes + 600, 'each, with headers'),
     ),
   ];
+}
+
+/** What the deliver function is called for. */
+function delivering(endpoints: number, signals: number) {
+  if (endpoints === 0) return { rounds: 0, sweeps: 0, invocations: 0 };
+  const sweeps = hoursPerMonth * 60;
+  const batches = signals / 10;
+  // One for each endpoint and batch at the most: while a round is under way, none is called.
+  const rounds = batches * endpoints;
+  return { rounds, sweeps, invocations: batches + rounds + sweeps };
 }
 
 function history(load: Load, rates: Rates): Line[] {
@@ -379,7 +384,8 @@ function observability(load: Load, { shards, seconds, reads, trades, buckets, cl
   const published = Math.min(signals, buckets * closes);
   const perLine = measured.logLineBytes + measured.lambdaLogBytes;
   const kept = { none: 0, parquet: transformsOf(trades), timestream: (shards * seconds) / historyBufferSec }[load.history];
-  const logBytes = (invocations + published + kept) * perLine;
+  const { sweeps, invocations: delivered } = delivering(load.webhooks, signals);
+  const logBytes = (invocations + published + kept + delivered) * perLine;
   const names = [
     consumeMetrics,
     publishMetrics,
@@ -391,14 +397,15 @@ function observability(load: Load, { shards, seconds, reads, trades, buckets, cl
   const { always, history, webhooks, session } = alarmMetrics;
   const inAlarms = always + history[load.history] + (load.webhooks > 0 ? webhooks : 0) + (load.isAlwaysOpen ? 0 : session);
   // The first of each second, and of those behind it a twentieth.
-  const traced = Math.min(published, 2 * closes + published / 20);
+  const tracedOf = (calls: number) => Math.min(calls, 2 * closes + calls / 20);
   return [
     line('observability', 'CloudWatch logs', 'logsIn', gb(logBytes, 'of lines')),
     line('observability', 'CloudWatch logs, a month', 'logsStorage', gb(logBytes * 0.15, 'compressed')),
     line('observability', 'CloudWatch metrics', 'metric', [metrics, 'metrics of our own that are never quiet']),
     line('observability', 'CloudWatch alarms', 'alarmMetric', [inAlarms, 'metrics in alarms']),
     line('observability', 'CloudWatch dashboard', 'dashboard', [1, 'dashboard']),
-    line('observability', 'X-Ray, the publisher', 'trace', [traced, 'traces']),
+    line('observability', 'X-Ray, the publisher', 'trace', [tracedOf(published), 'traces']),
+    line('observability', 'X-Ray, deliveries', 'trace', [tracedOf(delivered - sweeps) + sweeps, 'traces']),
   ];
 }
 

@@ -4,7 +4,7 @@ import type { BarTable, PlainRun } from './bar-table.ts';
 import { bucketOf } from './bucket.ts';
 import { type BucketState, emptyOutcome, type Outcome, type ProducerState } from './bucket-state.ts';
 import { touchesAll, touchesOf, touchesVolume } from './conditions.ts';
-import { endFlag, type Frame, heartbeatIndex, silentFlag } from './frame.ts';
+import { endFlag, type Frame, heartbeatIndex, latestMsOf, silentFlag } from './frame.ts';
 import { textKeys } from './id-set.ts';
 import { type QuarantineReason, sampleBytesMax } from './reasons.ts';
 import { addTo } from './sum.ts';
@@ -135,7 +135,7 @@ function foldFrame(state: BucketState, frame: Frame, record: TapeRecord, firstIn
   const { tables, sink, volume } = state;
   const symbols = symbolsOf(state, frame);
   const touchesByIndex = Uint8Array.from(frame.conditionSets, (set) => touchesOf(set, conditions));
-  const latestMs = record.arrivalTimeMs + aheadMaxMs;
+  const latestMs = latestMsOf(frame, record.arrivalTimeMs, aheadMaxMs);
   const hasIds = frame.tradeIdNumber !== undefined || frame.tradeIdText !== undefined;
   const onlyTable = tables.length === 1 && touchesByIndex.every((touches) => touches === touchesAll) ? tables[0] : undefined;
   let { nextActionMs } = state;

@@ -1,4 +1,5 @@
 import { grown } from './grown.ts';
+import type { EpochMs } from './trade.ts';
 
 /** An entry that is no trade: the feed has seen this event time, so nothing older than the out-of-orderness is to come. */
 export const heartbeatIndex = 0xffff;
@@ -30,11 +31,18 @@ export type Frame = {
   readonly size: Float64Array | Uint32Array;
   readonly conditionIndex: Uint8Array;
   readonly flags: Uint8Array;
+  /** When they were read, its trades were too far ahead: they are quarantined, however late the frame arrives. Heartbeats are in no such frame. */
+  readonly isAhead: boolean;
   /** NaN where the id is in `tradeIdText` or there is none. Undefined: no trade of the frame has a numeric id. */
   readonly tradeIdNumber: Float64Array | undefined;
   /** '' where there is none. Undefined: no trade of the frame has a text id. */
   readonly tradeIdText: readonly string[] | undefined;
 };
+
+/** The last event time of a trade in the frame that is not too far ahead. */
+export function latestMsOf({ isAhead }: Frame, arrivalTimeMs: EpochMs, aheadMaxMs: number): EpochMs {
+  return isAhead ? Number.NEGATIVE_INFINITY : arrivalTimeMs + aheadMaxMs;
+}
 
 /** As JSON, with its quotes and a comma. No control characters are in it: the others take three bytes at most, with what escapes them. */
 function jsonBytesMaxOf(text: string): number {
@@ -73,6 +81,8 @@ export class FrameBuilder {
   #conditionIndexes = new Uint8Array(16);
   #dictionaryNumber = 1;
   count = 0;
+  /** Of the frame that is being built; set it when it is empty. */
+  isAhead = false;
 
   constructor(bucket: number, entriesMax: number) {
     this.bucket = bucket;
@@ -150,11 +160,13 @@ export class FrameBuilder {
       size: this.#size,
       conditionIndex: this.#conditionIndex,
       flags: this.#flags,
+      isAhead: this.isAhead,
       tradeIdNumber: this.#hasNumberId ? this.#tradeIdNumber : undefined,
       tradeIdText: hasTextId ? this.#tradeIdText : undefined,
     };
     if (!this.#isDictionaryKept()) this.#forgetDictionary();
     this.count = 0;
+    this.isAhead = false;
     this.#textIdBytes = 0;
     this.#hasNumberId = false;
     this.#tradeIdText = [];

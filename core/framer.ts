@@ -5,7 +5,7 @@ import type { TradeBatch } from './trade.ts';
 export type FramerOptions = {
   readonly bucketCount: number;
   readonly producerId: string;
-  /** A trade this far beyond its arrival is left for the consumer to quarantine, and tells no bucket the time. */
+  /** A trade this far beyond its arrival goes into a frame of such trades, which the consumer quarantines, and tells no bucket the time. */
   readonly aheadMaxMs: number;
   /** At most the pipeline's: a trade that is no further behind the feed than this finds its window open, whatever its bucket knows. */
   readonly outOfOrdernessMs: number;
@@ -65,6 +65,8 @@ export class Framer {
       const bucket = this.#bucketOfSymbol[symbol] as number;
       const builder = this.#builders[bucket] as FrameBuilder;
       if (timeMs < greatestMs - outOfOrdernessMs && (toldMs[bucket] as number) < greatestMs) this.#tell(bucket, greatestMs);
+      const isAhead = timeMs > latestMs;
+      if (isAhead !== builder.isAhead) this.#begin(builder, isAhead);
       const conditionSet = conditionSetNumber[i] as number;
       while (
         !builder.addTrade(
@@ -81,8 +83,9 @@ export class Framer {
         )
       ) {
         this.#take(builder);
+        builder.isAhead = isAhead;
       }
-      if (timeMs <= latestMs) {
+      if (!isAhead) {
         if (timeMs > (toldMs[bucket] as number)) toldMs[bucket] = timeMs;
         if (timeMs > greatestMs) greatestMs = timeMs;
       }
@@ -124,8 +127,14 @@ export class Framer {
 
   #tell(bucket: number, eventTimeMs: number, flags = 0): void {
     const builder = this.#builders[bucket] as FrameBuilder;
+    if (builder.isAhead) this.#begin(builder, false);
     while (!builder.addHeartbeat(eventTimeMs, flags)) this.#take(builder);
     this.#toldMs[bucket] = eventTimeMs;
+  }
+
+  #begin(builder: FrameBuilder, isAhead: boolean): void {
+    if (builder.count > 0) this.#take(builder);
+    builder.isAhead = isAhead;
   }
 
   #take(builder: FrameBuilder): void {

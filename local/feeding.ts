@@ -44,6 +44,7 @@ export class Feeding {
   readonly #options: FeedingOptions;
   readonly #framer: Framer;
   readonly #pending: NewRecord[] = [];
+  /** Of the last trade, or of the clock that stood in for it. */
   #arrivalTimeMs = Date.now();
   #trades = 0;
   #uncommitted = 0;
@@ -77,11 +78,13 @@ export class Feeding {
         await this.#commit(source, false);
         continue;
       }
-      this.#arrivalTimeMs = Date.now();
       this.#take(source);
       hasEnded = read === 'over';
       const isDue = this.#uncommitted >= commitTrades || performance.now() - this.#committedMs >= commitEveryMs;
-      if (isDue && !hasEnded) await this.#commit(source, false);
+      if (!isDue || hasEnded) continue;
+      // Lines that are no wanted trades are a silence too.
+      this.#hearSilence(source);
+      await this.#commit(source, false);
     }
     source.stop();
     const isNew = this.#trades > 0 || !(before?.hasEnded ?? false);
@@ -91,6 +94,8 @@ export class Feeding {
 
   #take({ trades }: Source): void {
     filterTrades(trades, this.#options.filter);
+    if (trades.length === 0) return;
+    this.#arrivalTimeMs = Date.now();
     this.#trades += trades.length;
     this.#uncommitted += trades.length;
     this.#framer.add(trades, this.#arrivalTimeMs);

@@ -26,7 +26,8 @@ export function filterTrades(batch: TradeBatch, filter: TradeFilter): void {
     batch.tradeIdNumber[kept] = batch.tradeIdNumber[i] as number;
     batch.conditionSetNumber[kept] = batch.conditionSetNumber[i] as number;
     batch.flags[kept] = batch.flags[i] as number;
-    if (i < texts.length) texts[kept] = texts[i] as string;
+    // One without an id must not get that of a trade that is taken out.
+    if (kept < texts.length) texts[kept] = i < texts.length ? (texts[i] as string) : '';
     kept++;
   }
   batch.length = kept;

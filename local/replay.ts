@@ -3,7 +3,7 @@ import { decodeRecord } from '../adapters/frames/decode.ts';
 import { SqliteTape } from '../adapters/tape/sqlite-tape.ts';
 import { BucketState, emptyOutcome, type Outcome } from '../core/bucket-state.ts';
 import { advance, type TapeRecord } from '../core/consume.ts';
-import type { Frame } from '../core/frame.ts';
+import { type Frame, latestMsOf } from '../core/frame.ts';
 import { Framer } from '../core/framer.ts';
 import type { Pipeline } from '../core/pipeline.ts';
 import type { Quarantined } from '../core/reasons.ts';
@@ -88,10 +88,6 @@ class Fold {
     this.outcome.late.length = 0;
     this.outcome.quarantined.length = 0;
   }
-
-  get lastEventTimeMs(): number {
-    return Math.max(...[...this.states.values()].map((state) => state.lastEventTimeMs), Number.NEGATIVE_INFINITY);
-  }
 }
 
 async function replayFiles(
@@ -145,7 +141,7 @@ function countRejected(lines: readonly Quarantined[], outputs: OutputFiles, reje
 
 const recordsAtOnce = { recordsMax: 1_000, bytesMax: 4 * 1024 * 1024 };
 
-/** The log has the arrival times too, so this gives to the letter what `run` gave. */
+/** The log has the arrival times and the ends of inputs too, so this gives to the letter what `run` gave, and closes nothing that `run` has not. */
 async function replayTape(
   { pipeline, stateFolder, filter, progress, signal }: ReplayOptions,
   fold: Fold,
@@ -163,8 +159,8 @@ async function replayTape(
         for (const record of records) {
           const bucket = Number(record.partitionKey);
           const decoded = decodeRecord(record, bucket);
-          const latestMs = record.arrivalTimeMs + pipeline.aheadMaxMs;
-          fold.advance(bucket, { ...decoded, frames: decoded.frames.map((frame) => filterFrame(frame, filter, latestMs)) });
+          const filtered = (frame: Frame) => filterFrame(frame, filter, latestMsOf(frame, record.arrivalTimeMs, pipeline.aheadMaxMs));
+          fold.advance(bucket, { ...decoded, frames: decoded.frames.map(filtered) });
         }
         after = (records.at(-1) as { sequenceNumber: string }).sequenceNumber;
         await emit();
@@ -176,27 +172,9 @@ async function replayTape(
       }
     }
     for (const line of tape.quarantined()) countRejected([line], outputs, rejectedByReason);
-    closeAll(pipeline, fold);
     await emit();
     return feedCountsOf(tape);
   } finally {
     tape.close();
   }
-}
-
-/** A tape that still grows has no end in it. */
-function closeAll(pipeline: Pipeline, fold: Fold): void {
-  const { lastEventTimeMs } = fold;
-  const emit = (frame: Frame) => {
-    const sequenceNumber = `9${fold.states.get(frame.bucket)?.sequenceNumber ?? ''}`;
-    fold.advance(frame.bucket, { sequenceNumber, arrivalTimeMs: lastEventTimeMs, frames: [frame], rejected: [] });
-  };
-  new Framer({
-    bucketCount: pipeline.bucketCount,
-    producerId: '',
-    aheadMaxMs: 0,
-    outOfOrdernessMs: pipeline.outOfOrdernessMs,
-    emit,
-    from: { greatestEventTimeMs: lastEventTimeMs, toldMs: [], sequences: [] },
-  }).end();
 }

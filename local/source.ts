@@ -32,7 +32,7 @@ export type FileSourceOptions = {
   readonly feed: string;
   /** A file, or `-` for standard input. */
   readonly path: string;
-  /** What `snapshot` returned. Standard input is read from where it is; its counts go on, and its lines are told from those of before. */
+  /** What `snapshot` returned. Standard input and pipes are read from where they are; their counts go on, and their lines are told from those of before. */
   readonly from?: string | undefined;
   /** How positions name a file. @default as `path` does */
   readonly label?: string;
@@ -47,22 +47,24 @@ export function sourceNameOf({ feed, path }: Pick<FileSourceOptions, 'feed' | 'p
 /** @throws InputError or UnknownNameError */
 export async function openFileSource({ feed, path, from, label = path, trades = new TradeBatch() }: FileSourceOptions): Promise<Source> {
   const format = formatOf(feed);
-  const isStandardInput = path === '-';
   const before = from === undefined ? undefined : (JSON.parse(from) as SavedFile);
-  const saved = isStandardInput ? undefined : before;
-  const opened = isStandardInput ? (before?.opened ?? 0) + 1 : 1;
+  const head = path === '-' ? undefined : await headOf(path);
+  // Standard input or a pipe: nobody can read it a second time.
+  const isStream = head === undefined;
+  const saved = isStream ? undefined : before;
+  const opened = isStream ? (before?.opened ?? 0) + 1 : 1;
   if (saved?.head !== undefined) await checkHead(path, saved.head);
-  const head = isStandardInput ? undefined : await headOf(path);
   const decoder = format.decoder(saved);
   const input = await openInput(path, saved === undefined ? {} : { byteOffset: saved.byteOffset });
   const output: FeedOutput = { trades, rejected: [] };
   const reading = readFeed(input, decoder, output);
   const quarantined: Quarantined[] = [];
-  const counts = () => (isStandardInput ? addedCounts(before?.counts ?? {}, decoder.counts) : decoder.counts);
-  const place = isStandardInput ? `-${opened > 1 ? opened : ''}` : label;
+  const counts = () => (isStream ? addedCounts(before?.counts ?? {}, decoder.counts) : decoder.counts);
+  const again = opened > 1 ? String(opened) : '';
+  const place = path === '-' ? `-${again}` : again === '' ? label : `${label}-${again}`;
   return {
     name: sourceNameOf({ feed, path }),
-    isLive: isStandardInput,
+    isLive: isStream,
     trades,
     quarantined,
     async next() {
@@ -90,7 +92,7 @@ type SavedFile = {
   readonly byteOffset: number;
   readonly memory: string;
   readonly counts: Readonly<Record<string, number>>;
-  /** How often standard input was opened. */
+  /** How often standard input or a pipe was opened. */
   readonly opened: number;
   readonly head?: FileHead;
 };

@@ -1,5 +1,6 @@
 import type { LineReason } from '../../core/reasons.ts';
 import { sampleBytesMax } from '../../core/reasons.ts';
+import { InputError } from '../errors.ts';
 import type { FeedDecoder, FeedOutput, InputEnding } from './feed.ts';
 
 /** What `LineFeed` asks of a format. */
@@ -23,7 +24,8 @@ type Options = {
   readonly reader: (counts: Record<string, number>, memory: unknown) => LineReader;
 };
 
-type Memory = { readonly line: number; readonly counts: Record<string, number>; readonly reader?: unknown };
+/** `isUnfinished`: the last line had no line feed and was read all the same, as the input was over. */
+type Memory = { readonly isUnfinished?: true; readonly line: number; readonly counts: Record<string, number>; readonly reader?: unknown };
 
 export const lineFeed = 0x0a;
 export const carriageReturn = 0x0d;
@@ -57,36 +59,37 @@ export class LineFeed implements FeedDecoder {
   /** Bytes of a line too long that were let go, behind the held ones. */
   #letGo = 0;
   #isSkipping = false;
+  #isUnfinished: boolean;
 
   constructor({ lineBytesMax, from, reader }: Options) {
     const memory: Memory = from ? JSON.parse(from.memory) : { line: 0, counts: {} };
     this.#lineBytesMax = lineBytesMax;
     this.#line = memory.line;
+    this.#isUnfinished = memory.isUnfinished ?? false;
     this.#byteOffset = from?.byteOffset ?? 0;
     this.counts = { lines: 0, blankLines: 0, ...memory.counts };
     this.#reader = reader(this.counts, memory.reader);
   }
 
+  /** @throws InputError `input-replaced` when a line goes on that was read as the last one */
   push(chunk: Uint8Array, out: FeedOutput): void {
-    for (let from = 0; from < chunk.length; from += sliceBytes) {
-      this.#pushSlice(chunk.length <= sliceBytes ? chunk : chunk.subarray(from, from + sliceBytes), out);
+    for (let from = this.#isUnfinished ? this.#afterUnfinished(chunk) : 0; from < chunk.length; from += sliceBytes) {
+      this.#pushSlice(from === 0 && chunk.length <= sliceBytes ? chunk : chunk.subarray(from, from + sliceBytes), out);
     }
   }
 
   end(out: FeedOutput, ending: InputEnding = 'complete'): void {
-    const endAt = this.#byteOffset + this.#held + this.#letGo;
-    if (ending === 'truncated') this.#finishLine('input-truncated', out);
-    else if (this.#isSkipping) this.#finishLine('line-too-long', out);
-    else if (this.#held > 0) {
-      this.bytes[this.#held] = lineFeed;
-      this.#readLines(0, this.#held + 1, out);
-    }
-    this.#byteOffset = endAt;
-    this.#held = 0;
+    if (ending === 'truncated') this.#leaveLine(out);
+    else if (this.#held > 0) this.#readUnfinished(out);
   }
 
   snapshot(): Snapshot {
-    const memory: Memory = { line: this.#line, counts: this.counts, reader: this.#reader.memory() };
+    const memory: Memory = {
+      line: this.#line,
+      counts: this.counts,
+      reader: this.#reader.memory(),
+      ...(this.#isUnfinished && { isUnfinished: true }),
+    };
     return { byteOffset: this.#byteOffset, memory: JSON.stringify(memory) };
   }
 
@@ -170,6 +173,41 @@ export class LineFeed implements FeedDecoder {
     this.#isSkipping = true;
     this.#letGo = this.#held - heldOfLongLine;
     this.#held = heldOfLongLine;
+  }
+
+  /** Of a line that is cut off nobody knows the rest: it stands where it began, for the day when all of it is there. */
+  #leaveLine(out: FeedOutput): void {
+    this.reject(out, 'input-truncated', 0, this.#held);
+    this.#held = 0;
+    this.#letGo = 0;
+    this.#isSkipping = false;
+  }
+
+  #readUnfinished(out: FeedOutput): void {
+    const endAt = this.#byteOffset + this.#held + this.#letGo;
+    if (this.#isSkipping) this.#finishLine('line-too-long', out);
+    else {
+      this.bytes[this.#held] = lineFeed;
+      this.#readLines(0, this.#held + 1, out);
+    }
+    this.#byteOffset = endAt;
+    this.#held = 0;
+    this.#isUnfinished = true;
+  }
+
+  /** How much of the chunk is the end of the line that was read without it. */
+  #afterUnfinished(chunk: Uint8Array): number {
+    const end = chunk.indexOf(lineFeed);
+    const rest = chunk.subarray(0, end < 0 ? chunk.length : end);
+    if (rest.some((byte) => byte !== carriageReturn))
+      throw new InputError(
+        'the input goes on in the middle of the line that was its last one: what was read of it then is on the tape, give it another --state',
+        { code: 'input-replaced' },
+      );
+    const taken = end < 0 ? chunk.length : end + 1;
+    this.#byteOffset += taken;
+    this.#isUnfinished = end < 0;
+    return taken;
   }
 
   /** Rejects the cut-off line and moves behind it. */

@@ -13,7 +13,7 @@ import { conditionsOf, isSymbol, isTradeId } from '../feeds/trade-fields.ts';
  * |---|---|---|
  * | 0 | 4 bytes | F7 'T' 'P' 'F'; the first byte cannot begin JSON |
  * | 4 | u8 | version, 1 |
- * | 5 | u8 | bit 0: has numeric trade ids, 1: sizes are u32, 2: no column of condition sets, all 0, 3: none of flags, all 0 |
+ * | 5 | u8 | bit 0: has numeric trade ids, 1: sizes are u32, 2: no column of condition sets, all 0, 3: none of flags, all 0, 4: its trades were too far ahead when they were read |
  * | 6 | u16 | bucket |
  * | 8 | u32 | entries |
  * | 12 | u32 | CRC-32 of all bytes but these four |
@@ -33,7 +33,8 @@ const hasNumberIds = 1;
 const hasShortSizes = 2;
 const hasNoConditions = 4;
 const hasNoFlags = 8;
-const knownForms = 15;
+const isAheadForm = 16;
+const knownForms = hasNumberIds | hasShortSizes | hasNoConditions | hasNoFlags | isAheadForm;
 export const packedFirstByte = 0xf7;
 /** Kinesis' record limit (1 MiB by default). */
 export const frameBytesMax = 1024 * 1024;
@@ -69,8 +70,9 @@ export function encodePacked(frame: Frame): Uint8Array {
 }
 
 /** The shortest form that holds all of the frame. */
-function formOf({ count, tradeIdNumber, size, conditionIndex, flags }: Frame): number {
+function formOf({ count, tradeIdNumber, size, conditionIndex, flags, isAhead }: Frame): number {
   let form = tradeIdNumber === undefined ? 0 : hasNumberIds;
+  if (isAhead) form |= isAheadForm;
   if (isEvery(size, count, (value) => value === value >>> 0)) form |= hasShortSizes;
   if (isEvery(conditionIndex, count, (index) => index === 0)) form |= hasNoConditions;
   if (isEvery(flags, count, (flag) => flag === 0)) form |= hasNoFlags;
@@ -119,6 +121,7 @@ export function decodePacked(bytes: Uint8Array): DecodedFrame {
     conditionIndex: form & hasNoConditions ? zeros(count) : new Uint8Array(buffer, byteOffset + columns.conditionIndex, count),
     flags: form & hasNoFlags ? zeros(count) : new Uint8Array(buffer, byteOffset + columns.flags, count),
     tradeIdText: texts.tradeIdText,
+    isAhead: (form & isAheadForm) !== 0,
   };
   if (!Number.isSafeInteger(frame.baseTimeMs) || !Number.isSafeInteger(frame.producerSequence) || frame.producerSequence < 0)
     return rejectedWhole(bytes, 'frame-malformed');

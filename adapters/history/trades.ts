@@ -1,6 +1,6 @@
 import { bucketOf } from '../../core/bucket.ts';
 import type { TapeRecord } from '../../core/consume.ts';
-import { type Frame, heartbeatIndex } from '../../core/frame.ts';
+import { type Frame, heartbeatIndex, latestMsOf } from '../../core/frame.ts';
 
 /** A trade as the history keeps it: one row for each `entry`. */
 export type TradeRow = {
@@ -23,10 +23,10 @@ export type TradeLimits = {
 
 /** The trades of a record that are not to be quarantined, in its order: late and repeated ones too, bad ones not. */
 export function* tradesOf(record: TapeRecord, { bucket, bucketCount, aheadMaxMs }: TradeLimits): Generator<TradeRow> {
-  const latestMs = record.arrivalTimeMs + aheadMaxMs;
   let firstIndex = 0;
   for (const frame of record.frames) {
     const { symbols, symbolIndex, timeOffsetMs, price, size, baseTimeMs, count } = frame;
+    const latestMs = latestMsOf(frame, record.arrivalTimeMs, aheadMaxMs);
     const isOurs = symbols.map((symbol) => bucketCount === undefined || bucketOf(symbol, bucketCount) === bucket);
     const entryPrefix = entryPrefixOf(frame, record);
     for (let i = 0; i < count; i++) {

@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
 import { silentFlag } from '../../core/frame.ts';
-import { filterFrame } from '../../local/filter.ts';
+import { addTrade } from '../../adapters/feeds/trade-fields.ts';
+import { TradeBatch } from '../../core/trade.ts';
+import { filterFrame, filterTrades } from '../../local/filter.ts';
 import { entriesOf, frameOf, startMs } from '../adapters/frames/reading.ts';
 
 const trade = (symbol: string, second: number) => ({ symbol, eventTimeMs: startMs + second * 1000, price: 181.85, size: 100 });
@@ -19,4 +21,20 @@ it.each([
   for (const i of [...kept, 2]) expect(after[i]).toEqual(before[i]);
   const others = [0, 1, 3, 4].filter((i) => !kept.includes(i));
   for (const i of others) expect(after[i]).toEqual({ heartbeatMs: startMs + i * 1000, flags: i === 4 ? silentFlag : 0 });
+});
+
+it('trades that are filtered keep their own ids, and those without one have none', () => {
+  const batch = new TradeBatch();
+  const trades = [
+    trade('AAPL', 0),
+    { ...trade('IBM', 1), tradeId: 'a' },
+    trade('IBM', 2),
+    { ...trade('AAPL', 3), tradeId: 'b' },
+    { ...trade('IBM', 4), tradeId: 'c' },
+    trade('IBM', 5),
+  ];
+  for (const each of trades) addTrade(batch, each);
+  filterTrades(batch, { symbols: new Set(['IBM']) });
+  expect(batch.length).toBe(4);
+  expect(Array.from({ length: 4 }, (_, i) => batch.tradeIdText[i] ?? '')).toEqual(['a', '', 'c', '']);
 });

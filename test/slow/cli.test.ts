@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -137,6 +139,32 @@ describe('the summary', () => {
     ]);
   });
 
+  it('of a compressed file that is cut off tells it once, and goes on when all of it is there', async () => {
+    const run = () => cli(['run', '--input', 'cut.ndjson.gz', '--state', 'cut', ...pipeline]);
+    const whole = gzipSync(readFileSync(join(folder, 'all.ndjson')));
+    writeFileSync(join(folder, 'cut.ndjson.gz'), whole.subarray(0, whole.length / 2));
+    const first = summaryOf(await run());
+    expect(first.quarantined.byReason).toEqual({ 'input-truncated': 1 });
+    expect(factsOf(summaryOf(await run()))).toEqual(factsOf(first));
+    writeFileSync(join(folder, 'cut.ndjson.gz'), whole);
+    const { trades, volume, digest, quarantined } = summaryOf(await run());
+    const { quarantined: _, ...facts } = await replayed('all.ndjson');
+    expect(facts).toMatchObject({ trades, volume, digest });
+    expect(quarantined.byReason).toEqual({ 'input-truncated': 1 });
+  });
+
+  it.skipIf(process.platform === 'win32')('reads all that comes through a pipe, each time', async () => {
+    execFileSync('mkfifo', [join(folder, 'pipe')]);
+    const [one, two] = linesOf('all.ndjson').filter(isTrade) as [string, string];
+    const run = async (line: string) => {
+      const ran = cli(['run', '--input', 'pipe', '--state', 'piped', ...pipeline]);
+      await writeFile(join(folder, 'pipe'), `${line}\n`);
+      return summaryOf(await ran);
+    };
+    expect((await run(one)).trades).toBe(1);
+    expect((await run(two)).trades).toBe(2);
+  });
+
   it('is not made of a file that lies where another one was read, and of one that has grown it is', async () => {
     const [one, two, three] = linesOf('all.ndjson') as [string, string, string];
     const run = () => cli(['run', '--input', 'grows.ndjson', '--state', 'growing', ...pipeline]);
@@ -144,6 +172,15 @@ describe('the summary', () => {
     await run();
     writeFileSync(join(folder, 'grows.ndjson'), `${one}\n${two}\n`);
     expect(summaryOf(await run()).trades).toBe(2);
+    writeFileSync(join(folder, 'grows.ndjson'), `${one}\n${two}\n${three}`);
+    expect(summaryOf(await run()).trades).toBe(3);
+    writeFileSync(join(folder, 'grows.ndjson'), `${one}\n${two}\n${three}\n${two}\n`);
+    const grown = summaryOf(await run());
+    expect(grown.feed).toEqual((await replayed('grows.ndjson')).feed);
+    writeFileSync(join(folder, 'grows.ndjson'), `${one}\n${two}\n${three}\n${two}\n${one.slice(0, 30)}`);
+    expect((await run()).exitCode).toBe(0);
+    writeFileSync(join(folder, 'grows.ndjson'), `${one}\n${two}\n${three}\n${two}\n${one}\n`);
+    expect(await run()).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('goes on in the middle of the line') });
     writeFileSync(join(folder, 'grows.ndjson'), `${three}\n${two}\n${one}\n`);
     const { exitCode, stderr } = await run();
     expect(exitCode).toBe(1);
@@ -422,6 +459,8 @@ describe('a state folder', () => {
     expect(interrupted).toMatchObject({ exitCode: 130, stderr: expect.stringContaining('the same command goes on from here') });
     const half = JSON.parse(interrupted.stdout) as Summary;
     expect(half.trades + half.quarantined.total).toBe(linesOf('first.ndjson').length);
+    // Its windows are open still, in both.
+    expect(factsOf(await replayed('--feed', 'tape', '--state', 'live'))).toEqual(factsOf(half));
     expect(factsOf(summaryOf(await cli(args, second)))).toEqual(factsOf(expected));
   });
 });
@@ -445,6 +484,28 @@ describe('Ctrl-C', () => {
     child.kill('SIGINT');
     expect([0, 130]).toContain((await ended).exitCode);
     expect(factsOf(summaryOf(await cli(args)))).toEqual(factsOf(expected));
+  });
+});
+
+describe('a live feed of which few trades are wanted', () => {
+  it('closes bars by the clock, which is on the tape', async () => {
+    const args = ['--symbols', 'IBM', '--interval', '1s', '--strategy', 'none', '--json'];
+    const { child, ended } = start(['run', '--input', '-', '--state', 'quiet', ...args], { cwd: folder });
+    const write = (symbol: string) => child.stdin?.write(`${JSON.stringify({ symbol, eventTimeMs: Date.now(), price: 1, size: 1 })}\n`);
+    write('IBM');
+    const others = setInterval(() => write('MSFT'), 100);
+    const stateFolder = join(folder, 'quiet');
+    const countBars = async () => Number((await runQuery({ stateFolder, sql: 'select count(*) from bars' })).rows[0]?.[0]);
+    await until('the bar is there', async () => (await countBars().catch(() => 0)) === 1);
+    clearInterval(others);
+    child.kill('SIGINT');
+    const { exitCode, stdout } = await ended;
+    const live = JSON.parse(stdout) as Summary;
+    expect([exitCode, live.trades, live.bars]).toEqual([130, 1, 1]);
+    const replay = summaryOf(
+      await cli(['replay', '--feed', 'tape', '--state', 'quiet', '--interval', '1s', '--strategy', 'none', '--json']),
+    );
+    expect(factsOf(replay)).toEqual(factsOf(live));
   });
 });
 

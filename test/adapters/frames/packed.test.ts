@@ -162,6 +162,7 @@ function largeFrame(symbols: readonly string[]): Frame {
     flags: new Uint8Array(count),
     tradeIdNumber: undefined,
     tradeIdText: undefined,
+    isAhead: false,
     producerId: '',
     conditionSets: [[]],
   };

@@ -11,7 +11,10 @@ import { slicesOf, type StreamRecord } from './stream.ts';
 const symbols = ['IBM', 'MSFT', 'BRK.B', '7203', 'BTC-USD', 'Ž'];
 const startMs = Date.parse('2024-01-02T14:30:00Z');
 /** Everything that a market of this file does has happened by then. */
+/** When the feed reads the trades. */
 export const arrivalTimeMs = startMs + 10 * 86_400_000;
+/** So much later they come onto the tape. What was too far ahead when it was read is not any more. */
+const outageMs = 3_600_000;
 export const aheadMaxMs = 60_000;
 
 /**
@@ -138,7 +141,7 @@ export function tapeOf(
 }
 
 export function recordOf(sequence: number, bucket: number, data: Uint8Array): StreamRecord {
-  return { sequenceNumber: String(sequence), partitionKey: String(bucket), arrivalTimeMs, data };
+  return { sequenceNumber: String(sequence), partitionKey: String(bucket), arrivalTimeMs: arrivalTimeMs + outageMs, data };
 }
 
 /** Puts records that nobody can read between the others. */

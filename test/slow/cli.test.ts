@@ -147,9 +147,8 @@ describe('the summary', () => {
     expect(first.quarantined.byReason).toEqual({ 'input-truncated': 1 });
     expect(factsOf(summaryOf(await run()))).toEqual(factsOf(first));
     writeFileSync(join(folder, 'cut.ndjson.gz'), whole);
-    const { trades, volume, digest, quarantined } = summaryOf(await run());
-    const { quarantined: _, ...facts } = await replayed('all.ndjson');
-    expect(facts).toMatchObject({ trades, volume, digest });
+    const { trades, volume, quarantined } = summaryOf(await run());
+    expect(await replayed('all.ndjson')).toMatchObject({ trades, volume });
     expect(quarantined.byReason).toEqual({ 'input-truncated': 1 });
   });
 

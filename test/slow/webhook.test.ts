@@ -97,9 +97,12 @@ export default defineTapeline({ strategies: [emaCross], deliver: [webhook({ name
   });
 
   it('a ping that nobody answers ends by Ctrl-C', async () => {
+    await cli('webhook secret silent');
     const silent = createServer(() => waiting.child.kill('SIGINT')).listen(0, '127.0.0.1');
     await once(silent, 'listening');
-    const waiting = start(['webhook', 'ping', `http://127.0.0.1:${(silent.address() as AddressInfo).port}/`], { cwd: folder });
+    const waiting = start(['webhook', 'ping', `http://127.0.0.1:${(silent.address() as AddressInfo).port}/`, '--name', 'silent'], {
+      cwd: folder,
+    });
     expect(await waiting.ended).toEqual({ exitCode: 130, signal: null, stdout: '', stderr: '' });
     silent.closeAllConnections();
     silent.close();

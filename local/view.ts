@@ -120,18 +120,17 @@ function wrapped(line: string, width: number): string[] {
 }
 
 const separator = ' · ';
+const colorCodeStart = '\u001b[';
 
 /** Cuts a line to the terminal's width; colour codes take no room. */
 function cut(line: string, width: number): string {
-  let room = width;
-  let text = '';
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colour codes begin with the escape character
-  for (const part of line.split(/(\u001b\[\d+m)/)) {
-    if (part.startsWith('\u001b')) text += part;
-    else {
-      text += part.slice(0, room);
-      room = Math.max(0, room - part.length);
-    }
+  const [first = '', ...colored] = line.split(colorCodeStart);
+  let room = width - first.length;
+  let text = first.slice(0, width);
+  for (const part of colored) {
+    const codeEnd = part.indexOf('m') + 1;
+    text += colorCodeStart + part.slice(0, codeEnd + Math.max(0, room));
+    room -= part.length - codeEnd;
   }
   return text;
 }

@@ -76,9 +76,7 @@ async function costVerb(options: CostOptions, { stdout }: Session): Promise<numb
 }
 
 function count(option: string, text: string | undefined, most: number): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^[1-9]\d*$/.test(text) && Number(text) <= most) return Number(text);
-  throw new ConfigError(`${option} must be a whole number from 1 to ${most}, received "${text}"`);
+  return text === undefined ? undefined : numberOf(option, text, { least: 1, most, isWhole: true });
 }
 
 function historyOf(text: string | undefined): HistoryKind | undefined {

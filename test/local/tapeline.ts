@@ -56,6 +56,11 @@ export function factsOf({ seconds: _, ...facts }: Summary): Omit<Summary, 'secon
   return facts;
 }
 
+/** What does not depend on where the trades came from. */
+export function foldFactsOf({ seconds: _, feed: __, quarantined: ___, ...facts }: Summary) {
+  return facts;
+}
+
 /** What a user's shell has; not what the test runner adds for itself. */
 function userEnv(): NodeJS.ProcessEnv {
   const { NODE_OPTIONS: _, VITEST: __, npm_command: ___, npm_execpath: ____, ...env } = process.env;

@@ -476,7 +476,7 @@ describe('Ctrl-C', () => {
     expect((JSON.parse(stdout) as Summary).trades).toBeGreaterThan(0);
   });
 
-  it('ends a run of a file between two trades, and the next run goes on', async () => {
+  it('ends a run of a file at whatever moment, and the next run goes on', async () => {
     const args = ['run', '--input', 'trades.ndjson', '--state', 'stopped', ...pipeline];
     const { child, ended } = start(args, { cwd: folder });
     await until('the run has begun', () => existsSync(tapePath(join(folder, 'stopped'))));

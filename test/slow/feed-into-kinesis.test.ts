@@ -17,6 +17,7 @@ import { pipelineWith } from '../core/support/pipelines.ts';
 import { failed } from '../aws/faulty-kinesis.ts';
 import { type KinesisLocal, makeStream, removeStream, startKinesisLocal } from '../aws/kinesis-local.ts';
 import { account } from '../aws/table.ts';
+import { foldFactsOf } from '../local/tapeline.ts';
 
 const pipeline = pipelineWith({
   bucketCount: 5,
@@ -77,8 +78,8 @@ describe('a feed into a stream', () => {
       hadNothingNew: true,
       summary: { trades: 0, frames: 0, producerId: first.summary.producerId },
     });
-    expect(factsOf(await readStream(stream))).toEqual(factsOf(replayed));
-    expect(factsOf(await readStream(stream))).toEqual(factsOf(replayed));
+    expect(foldFactsOf(await readStream(stream))).toEqual(foldFactsOf(replayed));
+    expect(foldFactsOf(await readStream(stream))).toEqual(foldFactsOf(replayed));
   });
 
   it('goes on from where it was interrupted, as does the consumer', async () => {
@@ -91,7 +92,7 @@ describe('a feed into a stream', () => {
     }
     const last = await feedFile(stream);
     expect(last.hasEnded).toBe(true);
-    expect(factsOf(await readStream(stream))).toEqual(factsOf(replayed));
+    expect(foldFactsOf(await readStream(stream))).toEqual(foldFactsOf(replayed));
   });
 
   it('puts what the stream did not take the next time', async () => {
@@ -99,7 +100,7 @@ describe('a feed into a stream', () => {
     await expect(feedFile(stream, { client: failing('AccessDeniedException', 400, 2) })).rejects.toThrow(/may not use the stream/);
     const { summary } = await feedFile(stream);
     expect(summary.frames).toBeGreaterThan(0);
-    expect(factsOf(await readStream(stream))).toEqual(factsOf(replayed));
+    expect(foldFactsOf(await readStream(stream))).toEqual(foldFactsOf(replayed));
   });
 
   it('keeps for the next time what a stream that is down does not take before Ctrl-C', async () => {
@@ -109,7 +110,7 @@ describe('a feed into a stream', () => {
     const { summary, hasEnded } = await feedFile(stream, { client, signal: interruption.signal, lastDrainMs: 20 });
     expect([hasEnded, Object.keys(summary.retries), summary.waiting.frames > 0]).toEqual([false, ['InternalFailure'], true]);
     expect((await feedFile(stream)).hasEnded).toBe(true);
-    expect(factsOf(await readStream(stream))).toEqual(factsOf(replayed));
+    expect(foldFactsOf(await readStream(stream))).toEqual(foldFactsOf(replayed));
   });
 });
 
@@ -270,9 +271,4 @@ function failing(name: string, httpStatusCode: number, callsTaken: number, onFai
     return Promise.reject(failed(name, httpStatusCode));
   };
   return { send } as unknown as KinesisClient;
-}
-
-/** What does not depend on where the trades came from. */
-function factsOf({ seconds: _, feed: __, quarantined: ___, ...facts }: Summary) {
-  return facts;
 }

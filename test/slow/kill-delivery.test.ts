@@ -152,6 +152,7 @@ class Receiver {
   repeats = 0;
   isFaulty = true;
   readonly #idsOf = new Map<string, string>();
+  readonly #deliveryOf = new Map<string, string>();
   #requests = 0;
   #toBegin = { requests: Number.POSITIVE_INFINITY, tell: () => {} };
 
@@ -175,6 +176,8 @@ class Receiver {
     expect(this.#idsOf.get(deliveryId) ?? ids, 'a repeat of a delivery has the same signals').toBe(ids);
     this.#idsOf.set(deliveryId, ids);
     for (const signal of signals) {
+      expect(this.#deliveryOf.get(signal.signalId) ?? deliveryId, 'a repeat of a signal comes under the same id').toBe(deliveryId);
+      this.#deliveryOf.set(signal.signalId, deliveryId);
       if (this.arrived.has(signal.signalId)) this.repeats++;
       else this.arrived.set(signal.signalId, signal);
     }

@@ -204,7 +204,8 @@ function firstsOf(records: readonly StreamRecord[], bucket: number): number[] {
 
 /** Without where on the stream something was, and how often a frame came. */
 function factsOf({ bars, signals, late, quarantined, counts }: Folded) {
-  const without = (lines: readonly string[]) => lines.map((line) => ({ ...(JSON.parse(line) as object), position: undefined }));
+  const without = (lines: readonly string[]) =>
+    lines.map((line) => JSON.stringify({ ...(JSON.parse(line) as object), position: undefined })).sort();
   const once = Object.entries(counts).map(([bucket, count]) => [bucket, { ...(count as object), repeatedFrames: 0 }]);
   return { bars, signals, late: without(late), quarantined: without(quarantined), counts: Object.fromEntries(once) };
 }

@@ -6,8 +6,8 @@ import { type TradeRow, tradesOf } from './trades.ts';
 const slice = { recordsMax: 1_000, bytesMax: 4 * 1024 * 1024 };
 
 /**
- * Every trade on a tape of this machine, shard by shard, in its order; none where there is no tape. Its own feed wrote it, so that no trade is of
- * another bucket. One that is dated too far ahead is among them, and in quarantine too.
+ * Every trade on a tape of this machine, shard by shard, in its order; none where there is no tape. Its own feed wrote it: no trade is of
+ * another bucket, and those that were too far ahead when they were read, which are in quarantine, stand in frames that say so.
  */
 export function* tradesOnTape(file: string): Generator<TradeRow> {
   if (!existsSync(file)) return;

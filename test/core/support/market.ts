@@ -10,8 +10,7 @@ import { slicesOf, type StreamRecord } from './stream.ts';
 
 const symbols = ['IBM', 'MSFT', 'BRK.B', '7203', 'BTC-USD', 'Ž'];
 const startMs = Date.parse('2024-01-02T14:30:00Z');
-/** Everything that a market of this file does has happened by then. */
-/** When the feed reads the trades. */
+/** When the feed reads the trades: all that is not ahead has happened by then. */
 export const arrivalTimeMs = startMs + 10 * 86_400_000;
 /** So much later they come onto the tape. What was too far ahead when it was read is not any more. */
 const outageMs = 3_600_000;

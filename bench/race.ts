@@ -10,22 +10,27 @@ export type Contender = {
 
 export type RaceOptions = {
   readonly rounds: number;
+  /** Rounds before those that count. @default 1 */
+  readonly warmUpRounds?: number;
   /** How many trades, lines or updates one run takes. */
   readonly count: number;
   readonly progress: (text: string) => void;
 };
 
 /**
- * Nanoseconds of processor time for each trade, by the contender's name: the median of all rounds but the first, which is for warming up.
+ * Nanoseconds of processor time for each trade, by the contender's name: the median of the rounds after those for warming up.
  * Everybody takes a turn in every round, so that a busy machine is busy for all. Time is the processor's, that of all threads of this
  * process, its kernel calls and garbage collection included. Garbage is collected when it is: a collection by command would throw away
  * compiled code too.
  */
-export async function race(contenders: readonly Contender[], { rounds, count, progress }: RaceOptions): Promise<number[]> {
+export async function race(
+  contenders: readonly Contender[],
+  { rounds, warmUpRounds = 1, count, progress }: RaceOptions,
+): Promise<number[]> {
   const times: number[][] = contenders.map(() => []);
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = 1 - warmUpRounds; round <= rounds; round++) {
     for (const [i, contender] of contenders.entries()) {
-      progress(`round ${round} of ${rounds}: ${contender.name}`);
+      progress(`${round > 0 ? `round ${round} of ${rounds}` : 'warming up'}: ${contender.name}`);
       const microseconds = await timeOf(contender);
       if (round > 0) times[i]?.push((microseconds * 1_000) / count);
     }

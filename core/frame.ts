@@ -1,5 +1,5 @@
 import { grown } from './grown.ts';
-import type { EpochMs } from './trade.ts';
+import type { EpochMs, TradeBatch } from './trade.ts';
 
 /** An entry that is no trade: the feed has seen this event time, so nothing older than the out-of-orderness is to come. */
 export const heartbeatIndex = 0xffff;
@@ -74,7 +74,7 @@ export class FrameBuilder {
   #dictionaryBytes = 0;
   #symbols: string[] = [];
   #conditionSets: (readonly string[])[] = [[]];
-  /** By the caller's number of a symbol or condition set: the dictionary in which it was entered last, and its index there. */
+  /** By the batch's number of a symbol or condition set: the dictionary in which it was entered last, and its index there. */
   #symbolDictionaries = new Uint32Array(64);
   #symbolIndexes = new Uint16Array(64);
   #conditionDictionaries = new Uint32Array(16);
@@ -97,33 +97,27 @@ export class FrameBuilder {
     this.#tradeIdNumber = new Float64Array(capacity);
   }
 
-  /** False when the entry does not fit: take the frame and add again. */
-  addTrade(
-    symbolNumber: number,
-    symbol: string,
-    eventTimeMs: number,
-    price: number,
-    size: number,
-    tradeIdNumber: number,
-    tradeIdText: string,
-    conditionSetNumber: number,
-    conditions: readonly string[],
-    flags: number,
-  ): boolean {
+  /** Adds a trade of the batch, which is the same one for the life of the builder. False when it does not fit: take the frame and add again. */
+  addTrade(batch: TradeBatch, from: number): boolean {
     const i = this.count;
+    const eventTimeMs = batch.eventTimeMs[from] as number;
     if (!this.#takesTime(eventTimeMs)) return false;
+    const symbolNumber = batch.symbolNumber[from] as number;
     if (symbolNumber >= this.#symbolDictionaries.length) this.#growSymbols(symbolNumber);
-    if (this.#symbolDictionaries[symbolNumber] !== this.#dictionaryNumber && !this.#addSymbol(symbolNumber, symbol)) return false;
-    if (conditionSetNumber === 0) this.#conditionIndex[i] = 0;
-    else if (!this.#addConditions(i, conditionSetNumber, conditions)) return false;
+    const isKnown = this.#symbolDictionaries[symbolNumber] === this.#dictionaryNumber;
+    if (!isKnown && !this.#addSymbol(symbolNumber, batch.symbols[symbolNumber] as string)) return false;
+    const conditionSet = batch.conditionSetNumber[from] as number;
+    if (conditionSet === 0) this.#conditionIndex[i] = 0;
+    else if (!this.#addConditions(i, conditionSet, batch.conditionSets[conditionSet] as readonly string[])) return false;
+    const tradeIdNumber = batch.tradeIdNumber[from] as number;
+    if (!Number.isNaN(tradeIdNumber)) this.#hasNumberId = true;
+    else if (from < batch.tradeIdText.length && !this.#addTextId(i, batch.tradeIdText[from] as string)) return false;
     this.#symbolIndex[i] = this.#symbolIndexes[symbolNumber] as number;
     this.#timeOffsetMs[i] = eventTimeMs - this.#baseTimeMs;
-    this.#price[i] = price;
-    this.#size[i] = size;
-    this.#flags[i] = flags;
+    this.#price[i] = batch.price[from] as number;
+    this.#size[i] = batch.size[from] as number;
+    this.#flags[i] = batch.flags[from] as number;
     this.#tradeIdNumber[i] = tradeIdNumber;
-    if (!Number.isNaN(tradeIdNumber)) this.#hasNumberId = true;
-    else if (tradeIdText !== '') this.#addTextId(i, tradeIdText);
     this.count = i + 1;
     return true;
   }
@@ -232,18 +226,17 @@ export class FrameBuilder {
     return true;
   }
 
-  #addTextId(i: number, tradeIdText: string): void {
+  #addTextId(i: number, tradeIdText: string): boolean {
+    if (tradeIdText === '') return true;
+    if (this.#textBytes > textBytesMax) return false;
     while (this.#tradeIdText.length < i) this.#tradeIdText.push('');
     this.#tradeIdText[i] = tradeIdText;
     this.#textIdBytes += jsonBytesMaxOf(tradeIdText);
+    return true;
   }
 
   get #textBytes(): number {
     return this.#dictionaryBytes + this.#textIdBytes;
-  }
-
-  get isFull(): boolean {
-    return this.count === this.#entriesMax || this.#textBytes > textBytesMax;
   }
 
   #growSymbols(symbolNumber: number): void {

@@ -56,32 +56,20 @@ export class Framer {
     this.#learnSymbols(batch);
     const { aheadMaxMs, outOfOrdernessMs } = this.#options;
     const latestMs = arrivalTimeMs + aheadMaxMs;
-    const { symbolNumber, eventTimeMs, price, size, tradeIdNumber, tradeIdText, conditionSetNumber, flags, symbols, conditionSets } = batch;
+    const { symbolNumber, eventTimeMs } = batch;
     const toldMs = this.#toldMs;
+    const builders = this.#builders;
+    const bucketOfSymbol = this.#bucketOfSymbol;
     let greatestMs = this.#greatestEventTimeMs;
     for (let i = 0; i < batch.length; i++) {
       const symbol = symbolNumber[i] as number;
       const timeMs = eventTimeMs[i] as number;
-      const bucket = this.#bucketOfSymbol[symbol] as number;
-      const builder = this.#builders[bucket] as FrameBuilder;
+      const bucket = bucketOfSymbol[symbol] as number;
+      const builder = builders[bucket] as FrameBuilder;
       if (timeMs < greatestMs - outOfOrdernessMs && (toldMs[bucket] as number) < greatestMs) this.#tell(bucket, greatestMs);
       const isAhead = timeMs > latestMs;
       if (isAhead !== builder.isAhead) this.#begin(builder, isAhead);
-      const conditionSet = conditionSetNumber[i] as number;
-      while (
-        !builder.addTrade(
-          symbol,
-          symbols[symbol] as string,
-          timeMs,
-          price[i] as number,
-          size[i] as number,
-          tradeIdNumber[i] as number,
-          i < tradeIdText.length ? (tradeIdText[i] as string) : '',
-          conditionSet,
-          conditionSets[conditionSet] as readonly string[],
-          flags[i] as number,
-        )
-      ) {
+      while (!builder.addTrade(batch, i)) {
         this.#take(builder);
         builder.isAhead = isAhead;
       }
@@ -89,7 +77,6 @@ export class Framer {
         if (timeMs > (toldMs[bucket] as number)) toldMs[bucket] = timeMs;
         if (timeMs > greatestMs) greatestMs = timeMs;
       }
-      if (builder.isFull) this.#take(builder);
     }
     this.#greatestEventTimeMs = greatestMs;
   }

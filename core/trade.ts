@@ -94,20 +94,33 @@ export class TradeBatch {
     conditionSetNumber = 0,
     flags = 0,
   ): void {
-    const i = this.length;
-    if (i === this.price.length) this.#grow();
+    const i = this.nextIndex();
     this.symbolNumber[i] = symbolNumber;
     this.eventTimeMs[i] = eventTimeMs;
     this.price[i] = price;
     this.size[i] = size;
     this.tradeIdNumber[i] = tradeIdNumber;
-    if (tradeIdText !== '') {
-      while (this.tradeIdText.length < i) this.tradeIdText.push('');
-      this.tradeIdText[i] = tradeIdText;
-    }
     this.conditionSetNumber[i] = conditionSetNumber;
     this.flags[i] = flags;
-    this.length = i + 1;
+    this.take(tradeIdText);
+  }
+
+  /**
+   * Where the next trade goes. A scanner writes its numbers there as it reads them, and calls `take` once all columns have theirs: handed
+   * over as arguments, each would become an object on the heap.
+   */
+  nextIndex(): number {
+    if (this.length === this.price.length) this.#grow();
+    return this.length;
+  }
+
+  /** Takes what is at `nextIndex()` as a trade. */
+  take(tradeIdText: string): void {
+    if (tradeIdText !== '') {
+      while (this.tradeIdText.length < this.length) this.tradeIdText.push('');
+      this.tradeIdText[this.length] = tradeIdText;
+    }
+    this.length++;
   }
 
   /** Forgets the trades and keeps the numbering. */

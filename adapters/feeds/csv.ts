@@ -26,11 +26,6 @@ const requiredColumns = ['symbol', 'eventTimeMs', 'price', 'size'] as const;
 /** The place of a name here is what the scanner switches on; 0 is a column to ignore. */
 const columnNames: readonly string[] = ['', ...requiredColumns, 'tradeId', 'conditions'];
 
-const eventTimeSlot = 0;
-const priceSlot = 1;
-const sizeSlot = 2;
-const tradeIdSlot = 3;
-
 /** Different spellings of condition cells to remember; further ones are read carefully each time. */
 const conditionTextsMax = 4096;
 
@@ -43,7 +38,6 @@ const deleteCharacter = 0x7f;
 class CsvReader implements LineReader {
   readonly #symbols = new BatchNumbers<string>((batch, symbol) => batch.numberOfSymbol(symbol));
   readonly #conditionSets = new BatchNumbers<readonly string[]>((batch, conditions) => batch.numberOfConditionSet(conditions));
-  readonly #values = new Float64Array(4);
   #columns: readonly string[] | undefined;
   /** What each column is, as its place in `columnNames`. */
   #kinds = new Uint8Array(0);
@@ -72,11 +66,11 @@ class CsvReader implements LineReader {
 
   /** Adds the row's trade and returns the offset behind its line feed; -1 when the row is for the careful path. */
   #scanRow(bytes: Uint8Array, view: DataView, start: number, batch: TradeBatch): number {
-    const values = this.#values;
     const kinds = this.#kinds;
     const columnCount = kinds.length;
     if (columnCount === 0) return -1;
-    values[tradeIdSlot] = Number.NaN;
+    const i = batch.nextIndex();
+    batch.tradeIdNumber[i] = Number.NaN;
     this.#tradeIdText = '';
     this.#conditions = -1;
     let at = start - 1;
@@ -87,16 +81,16 @@ class CsvReader implements LineReader {
           at = this.#scanSymbol(bytes, view, at);
           break;
         case 2:
-          at = scanWhole(bytes, view, at, values, eventTimeSlot);
+          at = scanWhole(bytes, view, at, batch.eventTimeMs, i);
           break;
         case 3:
-          at = scanAmount(bytes, at, values, priceSlot);
+          at = scanAmount(bytes, at, batch.price, i);
           break;
         case 4:
-          at = scanAmount(bytes, at, values, sizeSlot);
+          at = scanAmount(bytes, at, batch.size, i);
           break;
         case 5:
-          at = this.#scanTradeId(bytes, view, at);
+          at = this.#scanTradeId(bytes, view, at, batch.tradeIdNumber, i);
           break;
         case 6:
           at = this.#scanConditions(bytes, view, at);
@@ -111,15 +105,10 @@ class CsvReader implements LineReader {
     if (bytes[at] !== lineFeed) return -1;
     const conditionSetNumber = this.#conditions < 0 ? 0 : this.#conditionSets.numberIn(batch, this.#conditions);
     if (conditionSetNumber > 0xffff) return -1;
-    batch.add(
-      this.#symbols.numberIn(batch, this.#symbol),
-      values[eventTimeSlot] as number,
-      values[priceSlot] as number,
-      values[sizeSlot] as number,
-      values[tradeIdSlot] as number,
-      this.#tradeIdText,
-      conditionSetNumber,
-    );
+    batch.symbolNumber[i] = this.#symbols.numberIn(batch, this.#symbol);
+    batch.conditionSetNumber[i] = conditionSetNumber;
+    batch.flags[i] = 0;
+    batch.take(this.#tradeIdText);
     return at + 1;
   }
 
@@ -136,15 +125,15 @@ class CsvReader implements LineReader {
     return end;
   }
 
-  #scanTradeId(bytes: Uint8Array, view: DataView, start: number): number {
-    const numberEnd = scanWhole(bytes, view, start, this.#values, tradeIdSlot);
+  #scanTradeId(bytes: Uint8Array, view: DataView, start: number, numbers: Float64Array, i: number): number {
+    const numberEnd = scanWhole(bytes, view, start, numbers, i);
     if (numberEnd >= 0 && isPlain[bytes[numberEnd] as number] === 0) return numberEnd;
     const end = afterPlainCell(bytes, start);
     if (end - start > tradeIdBytesMax) return -1;
     const tradeId = asciiOf(bytes, start, end);
     if (tradeId.trim() !== tradeId) return -1;
-    this.#values[tradeIdSlot] = tradeId === '' ? Number.NaN : tradeIdNumberOf(tradeId);
-    if (Number.isNaN(this.#values[tradeIdSlot])) this.#tradeIdText = tradeId;
+    numbers[i] = tradeId === '' ? Number.NaN : tradeIdNumberOf(tradeId);
+    if (Number.isNaN(numbers[i])) this.#tradeIdText = tradeId;
     return end;
   }
 

@@ -1,12 +1,12 @@
 import type { Stats } from 'node:fs';
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import type { Readable, Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { InputError } from '../errors.ts';
 import type { FeedDecoder, FeedOutput, InputEnding } from './feed.ts';
 
-/** The bytes of a file or of standard input, decompressed and in order. It can be gone through once. */
+/** The bytes of a file or of standard input, decompressed and in order. It can be gone through once; each piece is valid until the next is asked for. */
 export interface Input extends AsyncIterable<Uint8Array> {
   /** Bytes taken so far, before decompression. */
   readonly bytesRead: number;
@@ -31,9 +31,9 @@ const decompressedBytes = 131_072;
 export async function openInput(path: string, { byteOffset = 0, standardInput = process.stdin }: Options = {}): Promise<Input> {
   if (path === '-') return new StreamInput({ path, byteOffset, bytesTotal: undefined, open: () => standardInput });
   const stats = await statOf(path);
+  if (stats.isFile()) return new StreamInput({ path, byteOffset, bytesTotal: stats.size, open: (start) => piecesOf(path, start) });
   // A pipe that has a name, as in `<(command)`, has no size and refuses to be read from a place.
-  const open = (start: number) => createReadStream(path, { ...(start > 0 && { start }), highWaterMark: chunkBytes });
-  return new StreamInput({ path, byteOffset, bytesTotal: stats.isFile() ? stats.size : undefined, open });
+  return new StreamInput({ path, byteOffset, bytesTotal: undefined, open: () => createReadStream(path, { highWaterMark: chunkBytes }) });
 }
 
 /**
@@ -53,8 +53,38 @@ type Source = {
   readonly path: string;
   readonly byteOffset: number;
   readonly bytesTotal: number | undefined;
-  readonly open: (start: number) => Readable;
+  /** Each piece is valid until the next is asked for. */
+  readonly open: (start: number) => AsyncIterable<Uint8Array>;
 };
+
+/**
+ * A file in two buffers, one read while the other is looked at: with a new one for each piece, as a stream has, the garbage collector goes
+ * through the whole heap for every few dozen MB that are read.
+ */
+async function* piecesOf(path: string, start: number): AsyncGenerator<Uint8Array> {
+  const file = await open(path);
+  const buffers = [Buffer.allocUnsafeSlow(chunkBytes), Buffer.allocUnsafeSlow(chunkBytes)] as const;
+  const read = (turn: number, position: number) => {
+    const reading = file.read(buffers[turn % 2 === 0 ? 0 : 1], 0, chunkBytes, position);
+    // It may fail while nobody waits for it yet.
+    reading.catch(() => undefined);
+    return reading;
+  };
+  let position = start;
+  let reading = read(0, position);
+  try {
+    for (let turn = 1; ; turn++) {
+      const { bytesRead, buffer } = await reading;
+      if (bytesRead === 0) return;
+      position += bytesRead;
+      reading = read(turn, position);
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await reading.catch(() => undefined);
+    await file.close();
+  }
+}
 
 class StreamInput implements Input {
   bytesRead = 0;
@@ -78,9 +108,9 @@ class StreamInput implements Input {
     yield* canSeek ? chunks : this.#from(byteOffset, chunks);
   }
 
-  async *#counted(stream: Readable): AsyncGenerator<Uint8Array> {
+  async *#counted(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     try {
-      for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+      for await (const chunk of pieces) {
         this.bytesRead += chunk.length;
         yield chunk;
       }

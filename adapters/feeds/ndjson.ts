@@ -14,12 +14,6 @@ export const ndjson: FeedFormat = {
   decoder: (from) => new LineFeed({ lineBytesMax: lineBytesMaxDefault, from, reader: () => new NdjsonReader() }),
 };
 
-/** Slots of a line's numbers. */
-const eventTimeSlot = 0;
-const priceSlot = 1;
-const sizeSlot = 2;
-const tradeIdSlot = 3;
-
 /** Bits of the fields that a line has had. */
 const symbolBit = 1;
 const eventTimeBit = 2;
@@ -75,7 +69,6 @@ const wordOnsQuote = 0x22736e6f;
 class NdjsonReader implements LineReader {
   readonly #symbols = new BatchNumbers<string>((batch, symbol) => batch.numberOfSymbol(symbol));
   readonly #conditionSets = new BatchNumbers<readonly string[]>((batch, conditions) => batch.numberOfConditionSet(conditions));
-  readonly #values = new Float64Array(4);
   #symbol = 0;
   #tradeIdText = '';
   /** -1 for none. */
@@ -92,8 +85,8 @@ class NdjsonReader implements LineReader {
 
   /** Adds the line's trade and returns the offset behind its line feed; -1 when the line is for the careful path. */
   #scanLine(bytes: Uint8Array, view: DataView, start: number, batch: TradeBatch): number {
-    const values = this.#values;
-    values[tradeIdSlot] = Number.NaN;
+    const i = batch.nextIndex();
+    batch.tradeIdNumber[i] = Number.NaN;
     this.#tradeIdText = '';
     this.#conditions = -1;
     let seen = 0;
@@ -115,14 +108,16 @@ class NdjsonReader implements LineReader {
           at = this.#scanSymbol(bytes, view, at);
           break;
         case eventTimeBit:
-          at = scanWhole(bytes, view, at, values, eventTimeSlot);
+          at = scanWhole(bytes, view, at, batch.eventTimeMs, i);
           break;
         case priceBit:
+          at = scanQuotableAmount(bytes, at, batch.price, i);
+          break;
         case sizeBit:
-          at = scanQuotableAmount(bytes, at, values, (field & sizeBit) === 0 ? priceSlot : sizeSlot);
+          at = scanQuotableAmount(bytes, at, batch.size, i);
           break;
         case tradeIdBit:
-          at = this.#scanTradeId(bytes, view, at);
+          at = this.#scanTradeId(bytes, view, at, batch.tradeIdNumber, i);
           break;
         case conditionsBit:
           at = this.#scanConditions(bytes, view, at);
@@ -140,15 +135,10 @@ class NdjsonReader implements LineReader {
     if (bytes[at] !== lineFeed) return -1;
     const conditionSetNumber = this.#conditions < 0 ? 0 : this.#conditionSets.numberIn(batch, this.#conditions);
     if (conditionSetNumber > 0xffff) return -1;
-    batch.add(
-      this.#symbols.numberIn(batch, this.#symbol),
-      values[eventTimeSlot] as number,
-      values[priceSlot] as number,
-      values[sizeSlot] as number,
-      values[tradeIdSlot] as number,
-      this.#tradeIdText,
-      conditionSetNumber,
-    );
+    batch.symbolNumber[i] = this.#symbols.numberIn(batch, this.#symbol);
+    batch.conditionSetNumber[i] = conditionSetNumber;
+    batch.flags[i] = 0;
+    batch.take(this.#tradeIdText);
     return at + 1;
   }
 
@@ -168,19 +158,18 @@ class NdjsonReader implements LineReader {
     return next;
   }
 
-  #scanTradeId(bytes: Uint8Array, view: DataView, start: number): number {
-    const values = this.#values;
+  #scanTradeId(bytes: Uint8Array, view: DataView, start: number, numbers: Float64Array, i: number): number {
     this.#tradeIdText = '';
     const isQuoted = bytes[start] === quote;
-    const end = scanWhole(bytes, view, isQuoted ? start + 1 : start, values, tradeIdSlot);
+    const end = scanWhole(bytes, view, isQuoted ? start + 1 : start, numbers, i);
     if (!isQuoted) return end;
     if (end >= 0 && bytes[end] === quote) return end + 1;
     const next = afterPlainString(bytes, start + 1);
     const byteCount = next - start - 2;
     if (byteCount < 1 || byteCount > tradeIdBytesMax) return -1;
     const tradeId = asciiOf(bytes, start + 1, next - 1);
-    values[tradeIdSlot] = tradeIdNumberOf(tradeId);
-    if (Number.isNaN(values[tradeIdSlot])) this.#tradeIdText = tradeId;
+    numbers[i] = tradeIdNumberOf(tradeId);
+    if (Number.isNaN(numbers[i])) this.#tradeIdText = tradeId;
     return next;
   }
 
@@ -218,9 +207,9 @@ function conditionsOfText(json: string): readonly string[] | undefined {
   }
 }
 
-function scanQuotableAmount(bytes: Uint8Array, start: number, values: Float64Array, slot: number): number {
+function scanQuotableAmount(bytes: Uint8Array, start: number, amounts: Float64Array, i: number): number {
   const isQuoted = bytes[start] === quote;
-  const end = scanAmount(bytes, isQuoted ? start + 1 : start, values, slot);
+  const end = scanAmount(bytes, isQuoted ? start + 1 : start, amounts, i);
   if (!isQuoted || end < 0) return end;
   return bytes[end] === quote ? end + 1 : -1;
 }

@@ -34,14 +34,14 @@ const zero = 0x30;
 const point = 0x2e;
 
 /**
- * Reads the plain decimal that starts at `start`, a JSON number without sign and exponent, into `values[slot]` and returns the offset
+ * Reads the plain decimal that starts at `start`, a JSON number without sign and exponent, into `values[index]` and returns the offset
  * behind it. Returns -1 for everything that needs a closer look: no number, zero, and more digits than can be read exactly.
  *
  * The digits make two whole numbers below 10^9, together one below 10^15 which is exact, and so is the power of ten: their quotient is
  * then the float64 nearest to the decimal, as `Number` gives it.
  * @see W. D. Clinger, How to read floating point numbers accurately, 1990
  */
-export function scanAmount(bytes: Uint8Array, start: number, values: Float64Array, slot: number): number {
+export function scanAmount(bytes: Uint8Array, start: number, values: Float64Array, index: number): number {
   let at = start;
   let whole = 0;
   let digit = (bytes[at] as number) - zero;
@@ -52,7 +52,7 @@ export function scanAmount(bytes: Uint8Array, start: number, values: Float64Arra
   const wholeDigits = at - start;
   if (wholeDigits === 0 || wholeDigits > 9 || (wholeDigits > 1 && bytes[start] === zero)) return -1;
   if (digit !== point - zero) {
-    values[slot] = whole;
+    values[index] = whole;
     return whole > 0 ? at : -1;
   }
   const fractionAt = ++at;
@@ -66,15 +66,15 @@ export function scanAmount(bytes: Uint8Array, start: number, values: Float64Arra
   if (fractionDigits === 0 || fractionDigits > 9 || wholeDigits + fractionDigits > 15) return -1;
   const power = powersOfTen[fractionDigits] as number;
   const amount = (whole * power + fraction) / power;
-  values[slot] = amount;
+  values[index] = amount;
   return amount > 0 ? at : -1;
 }
 
 /**
- * Reads the plain whole number that starts at `start`, at most 15 digits and no zero in front, into `values[slot]` and returns the
+ * Reads the plain whole number that starts at `start`, at most 15 digits and no zero in front, into `values[index]` and returns the
  * offset behind it; -1 for any other.
  */
-export function scanWhole(bytes: Uint8Array, view: DataView, start: number, values: Float64Array, slot: number): number {
+export function scanWhole(bytes: Uint8Array, view: DataView, start: number, values: Float64Array, index: number): number {
   let at = start;
   let whole = 0;
   let block = view.getInt32(at, true);
@@ -90,7 +90,7 @@ export function scanWhole(bytes: Uint8Array, view: DataView, start: number, valu
   }
   const digits = at - start;
   if (digits === 0 || digits > 15 || (digits > 1 && bytes[start] === zero)) return -1;
-  values[slot] = whole;
+  values[index] = whole;
   return at;
 }
 

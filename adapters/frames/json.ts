@@ -1,9 +1,9 @@
 import type { RejectedPart } from '../../core/consume.ts';
 import { type Frame, FrameBuilder, silentFlag } from '../../core/frame.ts';
 import { sampleBytesMax } from '../../core/reasons.ts';
-import { type Trade, TradeBatch, tradeIdNumberOf } from '../../core/trade.ts';
+import { type Trade, TradeBatch } from '../../core/trade.ts';
 import { tradeOfJsonLine } from '../feeds/ndjson-line.ts';
-import { isEventTime } from '../feeds/trade-fields.ts';
+import { addTrade, isEventTime } from '../feeds/trade-fields.ts';
 
 /**
  * Reads a record of anyone's producer: one trade object, several behind one another or on lines, or an array. `{"heartbeatMs": 1381152600000}`
@@ -16,13 +16,13 @@ export function decodeJson(bytes: Uint8Array, bucket: number): { frames: Frame[]
   const rejected: RejectedPart[] = [];
   const frames: Frame[] = [];
   let builder = new FrameBuilder(bucket, parts.length);
-  const names = new TradeBatch(1);
+  const batch = new TradeBatch(1);
   let lastTimeMs = 0;
   for (const [index, part] of parts.entries()) {
     const read = readPart(part);
     if (typeof read === 'string') rejected.push({ index, reason: read, sample: part.toString('utf8', 0, sampleBytesMax) });
     else lastTimeMs = 'heartbeatMs' in read ? read.heartbeatMs : read.eventTimeMs;
-    while (!addEntry(builder, names, read, lastTimeMs)) {
+    while (!addEntry(builder, batch, read, lastTimeMs)) {
       frames.push(builder.take('', 0));
       builder = new FrameBuilder(bucket, parts.length - index);
     }
@@ -34,24 +34,12 @@ export function decodeJson(bytes: Uint8Array, bucket: number): { frames: Frame[]
 type Heartbeat = { readonly heartbeatMs: number };
 type PartReason = Extract<ReturnType<typeof tradeOfJsonLine>, string>;
 
-function addEntry(builder: FrameBuilder, names: TradeBatch, read: Trade | Heartbeat | PartReason, lastTimeMs: number): boolean {
+function addEntry(builder: FrameBuilder, batch: TradeBatch, read: Trade | Heartbeat | PartReason, lastTimeMs: number): boolean {
   if (typeof read === 'string') return builder.addHeartbeat(lastTimeMs, silentFlag);
   if ('heartbeatMs' in read) return builder.addHeartbeat(read.heartbeatMs);
-  const { symbol, tradeId = '', conditions = [] } = read;
-  const tradeIdNumber = tradeId === '' ? Number.NaN : tradeIdNumberOf(tradeId);
-  const set = names.numberOfConditionSet(conditions);
-  return builder.addTrade(
-    names.numberOfSymbol(symbol),
-    symbol,
-    read.eventTimeMs,
-    read.price,
-    read.size,
-    tradeIdNumber,
-    Number.isNaN(tradeIdNumber) ? tradeId : '',
-    set,
-    conditions,
-    0,
-  );
+  batch.clear();
+  addTrade(batch, read);
+  return builder.addTrade(batch, 0);
 }
 
 function readPart(part: Buffer): Trade | Heartbeat | Exclude<PartReason, 'blank'> {

@@ -3,6 +3,7 @@ import { encodePacked } from '../../adapters/frames/packed.ts';
 import { MemoryCheckpoints } from '../../adapters/stores/memory.ts';
 import { unpackState } from '../../adapters/stores/state-bytes.ts';
 import { FrameBuilder, endFlag } from '../../core/frame.ts';
+import { TradeBatch } from '../../core/trade.ts';
 import type { Pipeline } from '../../core/pipeline.ts';
 import { restore } from '../../core/snapshot.ts';
 import { CombinedWatermark } from '../../core/watermark.ts';
@@ -169,7 +170,11 @@ function recordOf(text: string, index: number, encoding: 'json' | 'packed', outO
   const builder = new FrameBuilder(0, 1);
   if (text === 'end') builder.addHeartbeat(endTimeMs, endFlag);
   else if (key === '') builder.addHeartbeat(heartbeatMs);
-  else builder.addTrade(0, key, Number(time), 1, Number(size), Number.NaN, '', 0, [], 0);
+  else {
+    const batch = new TradeBatch(1);
+    batch.add(batch.numberOfSymbol(key), Number(time), 1, Number(size));
+    builder.addTrade(batch, 0);
+  }
   return { ...record, data: encodePacked(builder.take('', 0)) };
 }
 

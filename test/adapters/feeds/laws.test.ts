@@ -4,6 +4,7 @@ import { csv } from '../../../adapters/feeds/csv.ts';
 import type { FeedFormat } from '../../../adapters/feeds/feed.ts';
 import { ndjson } from '../../../adapters/feeds/ndjson.ts';
 import { schwab } from '../../../adapters/feeds/schwab.ts';
+import { TradeBatch } from '../../../core/trade.ts';
 import { csvHeader, csvRow, inputOf, ndjsonLine, schwabMessage } from './lines-of-input.ts';
 import { joined, read } from './reading.ts';
 import { tries } from '../../tries.ts';
@@ -61,7 +62,7 @@ describe.each(feeds)('the $format.name feed', ({ format, input }) => {
     fc.assert(
       fc.property(input, (bytes) => {
         const decoder = format.decoder();
-        const out = { trades: { add: () => {}, numberOfSymbol: () => 0, numberOfConditionSet: () => 0 } as never, rejected: [] };
+        const out = { trades: new TradeBatch(), rejected: [] };
         decoder.push(bytes, out);
         decoder.end(out);
         expect(decoder.snapshot().byteOffset).toBe(bytes.length);

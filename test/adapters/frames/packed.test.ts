@@ -5,7 +5,7 @@ import { isSymbol } from '../../../adapters/feeds/trade-fields.ts';
 import { encodePacked, frameBytesMax } from '../../../adapters/frames/packed.ts';
 import { type Frame, FrameBuilder, heartbeatIndex } from '../../../core/frame.ts';
 import type { FrameReason, LineReason } from '../../../core/reasons.ts';
-import { amountMax, amountMin, eventTimeMaxMs, type Trade } from '../../../core/trade.ts';
+import { amountMax, amountMin, eventTimeMaxMs, type Trade, TradeBatch } from '../../../core/trade.ts';
 import { entriesOf, frameOf, packed, readRecord, startMs } from './reading.ts';
 import { tries } from '../../tries.ts';
 
@@ -380,23 +380,16 @@ describe('a full frame', () => {
                 character,
               );
       const builder = new FrameBuilder(0, 16_384);
+      const batch = new TradeBatch(1);
       let count = 0;
       const add = (i: number) => {
         const [symbol, conditions] = [i % symbols, Array.from({ length: 16 }, () => textOf(i % 255, 16))];
-        return builder.addTrade(
-          symbol,
-          textOf(symbol, 64),
-          startMs + i,
-          1.5,
-          0.5,
-          Number.NaN,
-          textOf(i, idBytes),
-          1 + (i % 255),
-          conditions,
-          0,
-        );
+        batch.clear();
+        const set = batch.numberOfConditionSet(conditions);
+        batch.add(batch.numberOfSymbol(textOf(symbol, 64)), startMs + i, 1.5, 0.5, Number.NaN, textOf(i, idBytes), set);
+        return builder.addTrade(batch, 0);
       };
-      while (!builder.isFull && add(count)) count++;
+      while (add(count)) count++;
       const record = encodePacked(builder.take('producer', 1));
       expect(record.length).toBeLessThanOrEqual(frameBytesMax);
       const { trades, rejected } = readRecord(record);

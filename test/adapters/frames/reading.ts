@@ -1,29 +1,21 @@
+import { addTrade } from '../../../adapters/feeds/trade-fields.ts';
 import { decodeRecord } from '../../../adapters/frames/decode.ts';
 import { encodePacked } from '../../../adapters/frames/packed.ts';
 import { type Frame, FrameBuilder, heartbeatIndex, silentFlag } from '../../../core/frame.ts';
-import type { Trade } from '../../../core/trade.ts';
+import { type Trade, TradeBatch } from '../../../core/trade.ts';
 
 export const startMs = 1_704_205_800_000;
 
 /** One bucket's trades as one frame; a number is a heartbeat. */
 export function frameOf(entries: readonly (Trade | number)[], { bucket = 0, producerSequence = 0 } = {}): Frame {
   const builder = new FrameBuilder(bucket, Math.max(1, entries.length));
-  const numbers = new Map<string, number>();
-  const sets = new Map<string, number>([['', 0]]);
-  const numberIn = (known: Map<string, number>, key: string) => {
-    if (!known.has(key)) known.set(key, known.size);
-    return known.get(key) as number;
-  };
+  const batch = new TradeBatch();
   for (const entry of entries) {
-    if (typeof entry === 'number') {
-      builder.addHeartbeat(entry);
-      continue;
+    if (typeof entry === 'number') builder.addHeartbeat(entry);
+    else {
+      addTrade(batch, entry);
+      builder.addTrade(batch, batch.length - 1);
     }
-    const { symbol, eventTimeMs, price, size, tradeId = '', conditions = [] } = entry;
-    const isNumber = /^(0|[1-9]\d{0,14})$/.test(tradeId);
-    const set = numberIn(sets, conditions.join('\n'));
-    const id = [isNumber ? Number(tradeId) : Number.NaN, isNumber ? '' : tradeId] as const;
-    builder.addTrade(numberIn(numbers, symbol), symbol, eventTimeMs, price, size, ...id, set, conditions, 0);
   }
   return builder.take(producerSequence === 0 ? '' : 'feed', producerSequence);
 }

@@ -13,7 +13,7 @@ import { replay } from './replay.ts';
 import { rx } from './rx.ts';
 import { disorder, symbols } from './scale.ts';
 import { state } from './state.ts';
-import { type Goal, type Measure, meets, type Settings, type Suite } from './suite.ts';
+import { type Goal, type Measure, type Settings, type Suite, type Verdict, verdictOf } from './suite.ts';
 
 const suites: readonly Suite[] = [
   packed,
@@ -33,7 +33,7 @@ const suites: readonly Suite[] = [
   deliveries,
 ];
 
-const verdicts = { aim: 'aim met', goal: 'met', missed: 'MISSED', none: '' };
+const verdicts: Record<Verdict, string> = { aim: 'aim met', goal: 'met', missed: 'MISSED', 'no-aim': 'short of it' };
 
 const help = `Usage: npm run bench -- [options]
 
@@ -130,7 +130,8 @@ function tableOf(name: string, measures: readonly Measure[]): string {
       unit,
       ratio === undefined ? '' : `${ratio.toFixed(2)}×`,
     ];
-    return [what, ...numbers, goal === undefined ? '' : goalText(goal), verdicts[meets(measure) ?? 'none']];
+    const verdict = verdictOf(measure);
+    return [what, ...numbers, goal === undefined ? '' : goalText(goal), verdict === undefined ? '' : verdicts[verdict]];
   });
   const all = [[name, 'ours', 'other', '', 'ratio', 'goal', ''], ...rows];
   const widths = all[0]?.map((_, column) => Math.max(...all.map((row) => (row[column] as string).length))) ?? [];
@@ -142,6 +143,7 @@ function tableOf(name: string, measures: readonly Measure[]): string {
 }
 
 function goalText(goal: Goal): string {
+  if ('aimAtMost' in goal) return `aim ≤ ${goal.aimAtMost}`;
   return 'atLeast' in goal ? `≥ ${goal.atLeast}, aim ${goal.aim}` : `≤ ${goal.atMost}, aim ${goal.aim}`;
 }
 

@@ -13,10 +13,14 @@ export type Measure = {
   readonly unit: string;
   /** How many times better ours is, or for `atMost` how many times dearer. */
   readonly ratio?: number;
-  /** The project's goals for the ratio, or where there is none for our number: what must be, and what would be good. */
+  /** The project's goals for the ratio, or where there is none for our number: what must be, if anything must, and what would be good. */
   readonly goal?: Goal;
 };
-export type Goal = { readonly atLeast: number; readonly aim: number } | { readonly atMost: number; readonly aim: number };
+export type Goal =
+  | { readonly atLeast: number; readonly aim: number }
+  | { readonly atMost: number; readonly aim: number }
+  | { readonly aimAtMost: number };
+export type Verdict = 'aim' | 'goal' | 'missed' | 'no-aim';
 
 export type Suite = { readonly name: string; readonly summary: string; readonly run: (settings: Settings) => Promise<Measure[]> };
 
@@ -25,9 +29,10 @@ export function against(what: string, oursNs: number, theirsNs: number, goal?: G
   return { what, ours: oursNs, theirs: theirsNs, unit, ratio: theirsNs / oursNs, ...(goal && { goal }) };
 }
 
-export function meets({ ours, ratio, goal }: Measure): 'aim' | 'goal' | 'missed' | undefined {
+export function verdictOf({ ours, ratio, goal }: Measure): Verdict | undefined {
   if (goal === undefined) return undefined;
   const value = ratio ?? ours;
+  if ('aimAtMost' in goal) return value <= goal.aimAtMost ? 'aim' : 'no-aim';
   const passes = (limit: number) => ('atLeast' in goal ? value >= limit : value <= limit);
   if (passes(goal.aim)) return 'aim';
   return passes('atLeast' in goal ? goal.atLeast : goal.atMost) ? 'goal' : 'missed';

@@ -39,6 +39,11 @@ export async function race(
   return times.map(medianOf);
 }
 
+/** As many as come to five million trades: the whole way from a file to signals is a lot of code, and compiling it takes a third of a second. */
+export function warmUpRoundsOf(tradeCount: number): number {
+  return Math.min(20, Math.ceil(5_000_000 / tradeCount));
+}
+
 async function timeOf({ parts = 1, prepare, run }: Contender): Promise<number> {
   let microseconds = 0;
   for (let part = 0; part < parts; part++) {

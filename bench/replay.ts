@@ -17,13 +17,10 @@ import { addBars, type Answer, assertSame } from './answer.ts';
 import { answerOf, pipelineFor, statesOf } from './fold.ts';
 import { arrivalTimeMs, framesOf, lineOf, type Market, makeMarket } from './market.ts';
 import { parseOf } from './parsed.ts';
-import { race } from './race.ts';
+import { race, warmUpRoundsOf } from './race.ts';
 import { against, type Suite } from './suite.ts';
 
 export const strategies = [emaCross, rsiReversion, breakout];
-
-/** The whole way from a file to signals is a lot of code: compiling it takes the processor a third of a second, spread over this many trades. */
-const warmUpTrades = 5_000_000;
 
 /** A file of lines to bars and signals of three strategies, against `JSON.parse` of the same lines, which lie in memory as strings. */
 export const replay: Suite = {
@@ -37,7 +34,7 @@ export const replay: Suite = {
       progress('writing the file');
       await writeLines(path, market);
       const pipeline = pipelineFor({ strategies });
-      const warmUpRounds = Math.min(20, Math.ceil(warmUpTrades / tradeCount));
+      const warmUpRounds = warmUpRoundsOf(tradeCount);
       const contenders = [{ name: 'ours', run: () => replayFile(path, statesOf(pipeline)) }, parseOf(market, { withIds: false })];
       const [oursNs = NaN, theirsNs = NaN] = await race(contenders, { rounds, warmUpRounds, count: tradeCount, progress });
       progress('comparing the bars');

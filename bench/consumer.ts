@@ -32,7 +32,7 @@ export const consumer: Suite = {
       { name: 'packed', run: () => consume(packed) },
       { name: 'JSON', run: () => consume(jsonOfShort) },
     ];
-    const [packedNs = NaN, jsonNs = NaN] = await race(contenders, { rounds: Math.min(rounds, 5), count: 1, progress });
+    const [packedNs = NaN, jsonNs = NaN] = await race(contenders, { rounds: Math.min(rounds, 5), warmUpRounds: 1, count: 1, progress });
     progress('an hour of the market, second by second');
     const hour = makeMarket({ tradeCount: 460 * 3_600 });
     const billedShare = (await billedMsOf(hour, { shards: 2 })) / 3_600_000;

@@ -3,7 +3,7 @@ import { type Answer, assertSame, keyOf } from './answer.ts';
 import { answerOf, foldRecords, pipelineFor, statesOf } from './fold.ts';
 import { framesOf, type Market, makeMarket } from './market.ts';
 import { windowSizeMs } from './parsed.ts';
-import { race, warmUpRoundsOf } from './race.ts';
+import { race } from './race.ts';
 import { against, type Goal, type Measure, type Settings, type Suite } from './suite.ts';
 
 /**
@@ -45,12 +45,7 @@ async function raceEngine(
     { name: 'ours', run: () => foldRecords(statesOf(pipeline), records) },
     { name, run: engine.run },
   ];
-  const [oursNs = NaN, theirsNs = NaN] = await race(contenders, {
-    rounds,
-    warmUpRounds: warmUpRoundsOf(tradeCount),
-    count: tradeCount,
-    progress,
-  });
+  const [oursNs = NaN, theirsNs = NaN] = await race(contenders, { rounds, count: tradeCount, progress });
   engine.close();
   return [against(`packed to 1m bars / ${name}`, oursNs, theirsNs, goal)];
 }

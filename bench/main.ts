@@ -33,7 +33,7 @@ const suites: readonly Suite[] = [
   deliveries,
 ];
 
-const verdicts: Record<Verdict, string> = { aim: 'aim met', goal: 'met', missed: 'MISSED', 'no-aim': 'short of it' };
+const verdicts: Record<Verdict, string> = { aim: 'aim met', goal: 'met', missed: 'MISSED', short: 'short of it' };
 
 const help = `Usage: npm run bench -- [options]
 

@@ -1,6 +1,6 @@
 import { answerOf, foldRecords, pipelineFor, statesOf } from './fold.ts';
 import { framesOf, lineOf, type Market, makeMarket, type PackedRecord } from './market.ts';
-import { race, warmUpRoundsOf } from './race.ts';
+import { race } from './race.ts';
 import { addParsed, type JsonTrade, parseOf } from './parsed.ts';
 import { type Answer, assertSame } from './answer.ts';
 import { against, type Measure, type Settings, type Suite } from './suite.ts';
@@ -30,12 +30,7 @@ async function measure(market: Market, { rounds, progress }: Settings, { withIds
   assertSame('JSON.parse, put into bars one by one', parsedAnswer(market, withIds), answerOf(records));
   const pipeline = pipelineFor();
   const contenders = [{ name: 'ours', run: () => foldRecords(statesOf(pipeline), records) }, parseOf(market, { withIds })];
-  const [oursNs = Number.NaN, theirsNs = Number.NaN] = await race(contenders, {
-    rounds,
-    warmUpRounds: warmUpRoundsOf(market.count),
-    count: market.count,
-    progress,
-  });
+  const [oursNs = Number.NaN, theirsNs = Number.NaN] = await race(contenders, { rounds, count: market.count, progress });
   const bytesPerTrade = bytesOf(records) / market.count;
   return [
     against(`packed to 1m bars / JSON.parse (${fields})`, oursNs, theirsNs, goal),

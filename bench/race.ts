@@ -10,7 +10,10 @@ export type Contender = {
 
 export type RaceOptions = {
   readonly rounds: number;
-  /** Rounds before those that count. @default 1 */
+  /**
+   * Rounds before those that count: the way from a file to signals is a lot of code, and compiling it takes a third of a second.
+   * @default as many as come to five million trades, at most 20
+   */
   readonly warmUpRounds?: number;
   /** How many trades, lines or updates one run takes. */
   readonly count: number;
@@ -25,7 +28,7 @@ export type RaceOptions = {
  */
 export async function race(
   contenders: readonly Contender[],
-  { rounds, warmUpRounds = 1, count, progress }: RaceOptions,
+  { rounds, count, warmUpRounds = Math.min(20, Math.ceil(5_000_000 / count)), progress }: RaceOptions,
 ): Promise<number[]> {
   const times: number[][] = contenders.map(() => []);
   for (let round = 1 - warmUpRounds; round <= rounds; round++) {
@@ -37,11 +40,6 @@ export async function race(
   }
   kept = undefined;
   return times.map(medianOf);
-}
-
-/** As many as come to five million trades: the whole way from a file to signals is a lot of code, and compiling it takes a third of a second. */
-export function warmUpRoundsOf(tradeCount: number): number {
-  return Math.min(20, Math.ceil(5_000_000 / tradeCount));
 }
 
 async function timeOf({ parts = 1, prepare, run }: Contender): Promise<number> {

@@ -17,7 +17,7 @@ import { addBars, type Answer, assertSame } from './answer.ts';
 import { answerOf, pipelineFor, statesOf } from './fold.ts';
 import { arrivalTimeMs, framesOf, lineOf, type Market, makeMarket } from './market.ts';
 import { parseOf } from './parsed.ts';
-import { race, warmUpRoundsOf } from './race.ts';
+import { race } from './race.ts';
 import { against, type Suite } from './suite.ts';
 
 export const strategies = [emaCross, rsiReversion, breakout];
@@ -34,9 +34,8 @@ export const replay: Suite = {
       progress('writing the file');
       await writeLines(path, market);
       const pipeline = pipelineFor({ strategies });
-      const warmUpRounds = warmUpRoundsOf(tradeCount);
       const contenders = [{ name: 'ours', run: () => replayFile(path, statesOf(pipeline)) }, parseOf(market, { withIds: false })];
-      const [oursNs = NaN, theirsNs = NaN] = await race(contenders, { rounds, warmUpRounds, count: tradeCount, progress });
+      const [oursNs = NaN, theirsNs = NaN] = await race(contenders, { rounds, count: tradeCount, progress });
       progress('comparing the bars');
       await compare(path, market);
       return [against('NDJSON file to bars and 3 strategies / JSON.parse', oursNs, theirsNs, { atLeast: 1, aim: 3 })];

@@ -3,7 +3,7 @@ import { type Answer, assertSame, keyOf } from './answer.ts';
 import { answerOf, foldRecords, pipelineFor, statesOf } from './fold.ts';
 import { framesOf, makeMarket } from './market.ts';
 import { type JsonTrade, windowSizeMs } from './parsed.ts';
-import { race, warmUpRoundsOf } from './race.ts';
+import { race } from './race.ts';
 import { against, type Suite } from './suite.ts';
 
 /** Packed frames to one-minute bars, against the same in rxjs over trades that are objects already, in order of time. */
@@ -26,12 +26,7 @@ export const rx: Suite = {
       { name: 'ours', run: () => foldRecords(statesOf(pipeline), records) },
       { name: 'rxjs', run: () => rxBars(trades, () => {}) },
     ];
-    const [oursNs = NaN, rxNs = NaN] = await race(contenders, {
-      rounds: Math.min(rounds, 3),
-      warmUpRounds: warmUpRoundsOf(tradeCount),
-      count: tradeCount,
-      progress,
-    });
+    const [oursNs = NaN, rxNs = NaN] = await race(contenders, { rounds: Math.min(rounds, 3), count: tradeCount, progress });
     return [against('packed to 1m bars / rxjs', oursNs, rxNs, { atLeast: 30, aim: 60 })];
   },
 };

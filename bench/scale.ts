@@ -1,7 +1,7 @@
 import type { BucketState } from '../core/bucket-state.ts';
 import { foldRecords, pipelineFor, statesOf } from './fold.ts';
 import { framesOf, heldUp, makeMarket, type PackedRecord } from './market.ts';
-import { type Contender, race, warmUpRoundsOf } from './race.ts';
+import { type Contender, race } from './race.ts';
 import type { Measure, Suite } from './suite.ts';
 
 /**
@@ -21,12 +21,7 @@ export const symbols: Suite = {
       secondHalf('150,000', framesOf(market)),
       secondHalf('150,000 in 100 buckets', framesOf(market, { bucketCount: 100 }), 100),
     ];
-    const [fewNs = NaN, manyNs = NaN, manyIn100Ns = NaN] = await race(contenders, {
-      rounds,
-      warmUpRounds: warmUpRoundsOf(tradeCount / 2),
-      count: tradeCount / 2,
-      progress,
-    });
+    const [fewNs = NaN, manyNs = NaN, manyIn100Ns = NaN] = await race(contenders, { rounds, count: tradeCount / 2, progress });
     return [
       dearer('150,000 symbols / 1,500, 16 buckets', manyNs, fewNs, { atMost: 4, aim: 1.5 }),
       dearer('150,000 symbols in 100 buckets / 1,500 in 16', manyIn100Ns, fewNs, { atMost: 4, aim: 1.5 }),
@@ -58,12 +53,7 @@ export const disorder: Suite = {
       contender('in order', framesOf(market)),
       contender('20 % out of order', framesOf(heldUp(market, { share: 0.2, upToMs: 1_500 }))),
     ];
-    const [inOrderNs = NaN, outOfOrderNs = NaN] = await race(contenders, {
-      rounds,
-      warmUpRounds: warmUpRoundsOf(tradeCount),
-      count: tradeCount,
-      progress,
-    });
+    const [inOrderNs = NaN, outOfOrderNs = NaN] = await race(contenders, { rounds, count: tradeCount, progress });
     return [dearer('20 % out of order / in order', outOfOrderNs, inOrderNs, { atMost: 1.25, aim: 1.1 })];
   },
 };

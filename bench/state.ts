@@ -32,7 +32,7 @@ export const state: Suite = {
       { name: 'snapshot', run: repeated(taken) },
       { name: 'restore', run: repeated(() => bytes.map((part) => restore(pipeline, part))) },
     ];
-    const [takeNs = NaN, restoreNs = NaN] = await race(contenders, { rounds, count: times, progress });
+    const [takeNs = NaN, restoreNs = NaN] = await race(contenders, { rounds, warmUpRounds: 1, count: times, progress });
     return [
       {
         what: `snapshot of ${symbolCount} symbols with 3 strategies`,

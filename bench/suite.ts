@@ -20,7 +20,7 @@ export type Goal =
   | { readonly atLeast: number; readonly aim: number }
   | { readonly atMost: number; readonly aim: number }
   | { readonly aimAtMost: number };
-export type Verdict = 'aim' | 'goal' | 'missed' | 'no-aim';
+export type Verdict = 'aim' | 'goal' | 'missed' | 'short';
 
 export type Suite = { readonly name: string; readonly summary: string; readonly run: (settings: Settings) => Promise<Measure[]> };
 
@@ -32,7 +32,7 @@ export function against(what: string, oursNs: number, theirsNs: number, goal?: G
 export function verdictOf({ ours, ratio, goal }: Measure): Verdict | undefined {
   if (goal === undefined) return undefined;
   const value = ratio ?? ours;
-  if ('aimAtMost' in goal) return value <= goal.aimAtMost ? 'aim' : 'no-aim';
+  if ('aimAtMost' in goal) return value <= goal.aimAtMost ? 'aim' : 'short';
   const passes = (limit: number) => ('atLeast' in goal ? value >= limit : value <= limit);
   if (passes(goal.aim)) return 'aim';
   return passes('atLeast' in goal ? goal.atLeast : goal.atMost) ? 'goal' : 'missed';

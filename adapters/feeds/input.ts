@@ -58,30 +58,21 @@ type Source = {
 };
 
 /**
- * A file in two buffers, one read while the other is looked at: with a new one for each piece, as a stream has, the garbage collector goes
- * through the whole heap for every few dozen MB that are read.
+ * A file in one buffer, filled again for each piece: with a new one, as a stream has, the garbage collector goes through the whole heap for
+ * every few dozen MB that are read.
  */
 async function* piecesOf(path: string, start: number): AsyncGenerator<Uint8Array> {
   const file = await open(path);
-  const buffers = [Buffer.allocUnsafeSlow(chunkBytes), Buffer.allocUnsafeSlow(chunkBytes)] as const;
-  const read = (turn: number, position: number) => {
-    const reading = file.read(buffers[turn % 2 === 0 ? 0 : 1], 0, chunkBytes, position);
-    // It may fail while nobody waits for it yet.
-    reading.catch(() => undefined);
-    return reading;
-  };
-  let position = start;
-  let reading = read(0, position);
   try {
-    for (let turn = 1; ; turn++) {
-      const { bytesRead, buffer } = await reading;
+    const buffer = Buffer.allocUnsafeSlow(chunkBytes);
+    let position = start;
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, chunkBytes, position);
       if (bytesRead === 0) return;
       position += bytesRead;
-      reading = read(turn, position);
       yield buffer.subarray(0, bytesRead);
     }
   } finally {
-    await reading.catch(() => undefined);
     await file.close();
   }
 }

@@ -3,11 +3,11 @@ import { encodePacked } from '../../adapters/frames/packed.ts';
 import { MemoryCheckpoints } from '../../adapters/stores/memory.ts';
 import { unpackState } from '../../adapters/stores/state-bytes.ts';
 import { FrameBuilder, endFlag } from '../../core/frame.ts';
-import { TradeBatch } from '../../core/trade.ts';
 import type { Pipeline } from '../../core/pipeline.ts';
 import { restore } from '../../core/snapshot.ts';
 import { CombinedWatermark } from '../../core/watermark.ts';
 import { makeConsumer, type TravellingState } from '../../lambdas/consume-kinesis.ts';
+import { frameOf } from '../adapters/frames/reading.ts';
 import { MemoryHistory } from './support/memory-history.ts';
 import { pipelineWith } from './support/pipelines.ts';
 import { channelCases, invalidWindows, type WindowCase, windowCases } from './support/semantics-table.ts';
@@ -163,19 +163,14 @@ function recordOf(text: string, index: number, encoding: 'json' | 'packed', outO
   const [, key = '', size = '', time = ''] = /^(\w+):(\d+)@(-?\d+)$/.exec(text) ?? [];
   const heartbeatMs = Number(text.slice(1)) + 1 + outOfOrdernessMs;
   const record = { sequenceNumber: String(index + 1), partitionKey: '0', arrivalTimeMs: 8_640_000_000_000_000 };
-  if (encoding === 'json' && text !== 'end') {
-    const value = key === '' ? { heartbeatMs } : { symbol: key, eventTimeMs: Number(time), price: 1, size: Number(size) };
-    return { ...record, data: Buffer.from(JSON.stringify(value)) };
+  if (text === 'end') {
+    const builder = new FrameBuilder(0, 1);
+    builder.addHeartbeat(endTimeMs, endFlag);
+    return { ...record, data: encodePacked(builder.take('', 0)) };
   }
-  const builder = new FrameBuilder(0, 1);
-  if (text === 'end') builder.addHeartbeat(endTimeMs, endFlag);
-  else if (key === '') builder.addHeartbeat(heartbeatMs);
-  else {
-    const batch = new TradeBatch(1);
-    batch.add(batch.numberOfSymbol(key), Number(time), 1, Number(size));
-    builder.addTrade(batch, 0);
-  }
-  return { ...record, data: encodePacked(builder.take('', 0)) };
+  const trade = key === '' ? undefined : { symbol: key, eventTimeMs: Number(time), price: 1, size: Number(size) };
+  const data = encoding === 'json' ? Buffer.from(JSON.stringify(trade ?? { heartbeatMs })) : encodePacked(frameOf([trade ?? heartbeatMs]));
+  return { ...record, data };
 }
 
 /** Later than any trade of a case that ends. */

